@@ -283,3 +283,15 @@ def test_assets_whose_prices_return_to_a_level_are_named(assets):
     verdict = study.run(made, ledger=Ledger.in_memory()).verdict
     assert verdict.evidence.is_significant and not verdict.has_edge
     assert "A0: a price that returns to its level" in verdict.text
+
+
+def test_a_number_for_each_place_in_the_list_is_a_table_of_names(assets):
+    signs = np.random.default_rng(0).choice([-1.0, 1.0], ASSETS)
+
+    def signed(values):
+        return (values - np.median(values)) * (signs if len(values) == ASSETS else 1.0)
+
+    found = looked_up(assets, cc.across(signed, cc.log_return(1)))
+    assert found.names and not found.levels and not found.adjustment
+    assert looked_up(assets, cc.across(lambda values: values - np.median(values), cc.log_return(1))) == ((), (), ())
+    assert looked_up(assets, cc.cross_rank(cc.across(signed, cc.log_return(1)))).names

@@ -52,6 +52,7 @@ class Conditions:
     clock: names of a user's features that depend on the time alone and are no plain time, in words.
     levels, adjustment, names: of a panel, names of the features that change with the level of each asset's prices, with that of
         prices alone where the study does not say that all is adjusted alike, and with the names of the assets, in words.
+    currencies: of a panel, those of its prices, in words, where there are several.
     replaced: names of the parts of the result that its study did not make: a changed copy.
     audit: the result of the audit, in a line; leaks: its failures, such as values that moved when
         only later candles changed.
@@ -82,6 +83,7 @@ class Conditions:
     clock: str = ""
     levels: str = ""
     adjustment: str = ""
+    currencies: str = ""
     names: str = ""
     replaced: tuple[str, ...] = ()
     audit: str = NO_AUDIT
@@ -119,6 +121,7 @@ class Conditions:
                 "clock": self.clock,
                 "levels": self.levels,
                 "adjustment": self.adjustment,
+                "currencies": self.currencies,
                 "names": self.names,
                 "replaced": self.replaced,
                 "audit": self.audit,

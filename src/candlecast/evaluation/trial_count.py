@@ -15,6 +15,7 @@ from candlecast.ledger.profile import ROUNDING, Profile, groups, side_by_side
 from candlecast.stats import effective_counts, overfitting_probability, unit_columns
 
 UNNAMED = "not named"  # content of a trial count that was stored before results were named in it
+FEW_LEFT_OUT, SHARE_LEFT_OUT = 5, 0.1  # assets of earlier trials that a panel leaves out, from which on they are named
 BLOCKS, MIN_BUCKETS, MIN_TRIALS = 12, 60, 5  # of the overfitting probability; with fewer, it says nothing
 
 
@@ -28,6 +29,8 @@ class TrialCount:
     forecasts). forecasts_before, trades_before: the same without the batch.
     overfitting: probability of backtest overfitting (PBO) of the trials on the same candles (`overfitting_probability`);
     NaN where there are too few to compare. content: identifies the result that was counted.
+    tried: of a panel, the number of assets in earlier trials of the same interval and time, where at least half of its own are
+    among them; left_out: how many of these are not in the panel.
 
     Every trial of the workspace counts, whatever its market, interval and target: the best of twenty trials is chosen among
     twenty, on whichever markets they are.
@@ -41,6 +44,13 @@ class TrialCount:
     trades_before: float = 0.0
     overfitting: float = math.nan
     content: str = ""
+    tried: int = 0
+    left_out: int = 0
+
+    @property
+    def is_selection(self) -> bool:
+        """Whether the assets of a panel may have been chosen by what earlier trials earned with them."""
+        return self.left_out >= FEW_LEFT_OUT and self.left_out > SHARE_LEFT_OUT * self.tried
 
     @property
     def effective(self) -> float:
@@ -141,6 +151,7 @@ class _Seen:
     families: Mapping[tuple[str, str, str], int]
     counted: tuple[tuple[float, float], tuple[float, float]]
     overfitting: Mapping[tuple[str, str], float]
+    before: Sequence[Entry]
 
     @classmethod
     def of(cls, entries: Sequence[Entry], batch: int) -> _Seen:
@@ -154,6 +165,7 @@ class _Seen:
             Counter(entry.family for entry in seen),
             _counted(entries, batch),
             {each: _overfitting(series[each]) for each in own},
+            [entry for entry in seen if entry.batch < batch],
         )
 
     def trial_count(self, trial: Trial, own: Entry) -> TrialCount:
@@ -167,7 +179,23 @@ class _Seen:
             trades_before=trades[0],
             overfitting=self.overfitting[_series(own)],
             content=trial.content,
+            **self._selection(own),
         )
+
+    def _selection(self, own: Entry) -> dict[str, int]:
+        """How many assets were tried before those of a panel, on the same bars, and how many of them it leaves out."""
+        if not own.assets:
+            return {}
+        begin, end = own.profile.span
+        tried: set[str] = set()
+        for entry in self.before:
+            first, last = entry.profile.span
+            if entry.interval == own.interval and first < end and begin < last:
+                tried.update(entry.symbols)
+        kept = tried & set(own.assets)
+        if 2 * len(kept) < len(own.assets):
+            return {}
+        return {"tried": len(tried), "left_out": len(tried - kept)}
 
 
 def _counted(entries: Sequence[Entry], batch: int) -> tuple[tuple[float, float], tuple[float, float]]:
@@ -194,7 +222,17 @@ def _at_least_one(counts: np.ndarray) -> tuple[float, float]:
 
 
 def _entry(trial: Trial, number: int) -> Entry:
-    return Entry(number, number, trial.identity, trial.data, trial.symbol, trial.interval, trial.target, trial.outline)
+    return Entry(
+        number,
+        number,
+        trial.identity,
+        trial.data,
+        trial.symbol,
+        trial.interval,
+        trial.target,
+        trial.outline,
+        assets=trial.assets,
+    )
 
 
 def _series(entry: Entry) -> tuple[str, str]:

@@ -30,6 +30,7 @@ PREMISE = (
     "the edge holds if these were prices at which one could have traded at these times: not smoothed, not computed from other "
     "prices, and not adjusted with hindsight"
 )
+PANEL_PREMISE = "if all prices are in one currency"
 CARRY_PREMISE = "if holding costs no more than the costs charge"
 
 
@@ -188,7 +189,8 @@ def premise_words(evidence: Evidence, *, has_edge: bool) -> tuple[str, ...]:
         return ()
     cost = evidence.conditions.break_even_bps
     of_trades = (f"if trading costs less than {cost:.1f} bp a side",) if math.isfinite(cost) else ()
-    return ("; ".join((PREMISE, *of_trades, f"and {CARRY_PREMISE}")),)
+    of_prices = (PANEL_PREMISE,) if evidence.conditions.assets else ()
+    return ("; ".join((PREMISE, *of_prices, *of_trades, f"and {CARRY_PREMISE}")),)
 
 
 def _skill_words(model: str, target: Target, row: dict[str, Any], evidence: Evidence) -> str:

@@ -38,6 +38,11 @@ class Profile:
         """Whether the account ever moved."""
         return bool(self.values[0].any())
 
+    @property
+    def span(self) -> tuple[int, int]:
+        """Begin and end, microseconds since 1970."""
+        return self.width * self.first, self.width * (self.first + self.values.shape[1])
+
     def pack(self) -> bytes:
         """The profile as bytes, for the ledger."""
         header = np.array([self.width, self.first, self.values.shape[1]], "<i8")

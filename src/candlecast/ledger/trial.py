@@ -63,6 +63,11 @@ class Trial:
                 remedy="Pass the closes and returns of one backtest",
             )
 
+    @property
+    def assets(self) -> tuple[str, ...]:
+        """Symbols of the assets of a panel; empty for a study of one asset."""
+        return assets_in(self.study)
+
     @cached_property
     def content(self) -> str:
         """SHA-256 of data, study, times and returns (as float32), hexadecimal; independent of the version of the code."""
@@ -88,7 +93,7 @@ class Trial:
 class Entry:
     """A trial as the ledger counts it: `number` in order of time, `batch` shared by trials that were judged together.
 
-    `recorded_at`: ISO text, UTC; empty for one that is not recorded.
+    `recorded_at`: ISO text, UTC; empty for one that is not recorded. `assets`: symbols of the assets of a panel.
     """
 
     number: int
@@ -100,8 +105,20 @@ class Entry:
     target: str
     profile: Profile
     recorded_at: str = ""
+    assets: tuple[str, ...] = ()
+
+    @property
+    def symbols(self) -> tuple[str, ...]:
+        """Of all assets of the trial."""
+        return self.assets or (self.symbol,)
 
     @property
     def family(self) -> tuple[str, str, str]:
         """Market, interval and target."""
         return self.symbol, self.interval, self.target
+
+
+def assets_in(study: Mapping[str, Any]) -> tuple[str, ...]:
+    """The symbols of the assets that the choices of a trial name; empty where they name none."""
+    found = study.get("assets")
+    return tuple(map(str, found)) if isinstance(found, list | tuple) else ()

@@ -33,7 +33,7 @@ from candlecast.disk.confined import Inflater, Words, bounded_rows, confine, des
 from candlecast.disk.files import is_regular, reason
 from candlecast.errors import ConfigError, RunError
 from candlecast.ledger.profile import MAX_BUCKETS, Profile
-from candlecast.ledger.trial import Entry, Searched, Trial
+from candlecast.ledger.trial import Entry, Searched, Trial, assets_in
 from candlecast.parameters import as_path
 
 FORMAT = 3  # 1 kept no searches, 2 neither targets nor batches nor profiles
@@ -169,6 +169,8 @@ class Ledger:
         with self._open() as connection:
             query = f"SELECT {columns} FROM trials ORDER BY number"
             rows = list(self._rows(connection, query, (int, int, *(str,) * 6, bytes)))
+            query = "SELECT identity, study FROM trials WHERE instr(study, '\"assets\"') > 0"
+            panels = dict(self._rows(connection, query, (str, str)))
         older = {trial.identity: trial for trial in self.trials()} if any(not row[-1] for row in rows) else {}
         try:
             return [
@@ -182,10 +184,11 @@ class Ledger:
                     target,
                     _profile(content, older.get(identity)),
                     recorded_at,
+                    assets_in(json.loads(panels[identity])) if identity in panels else (),
                 )
                 for number, batch, identity, data, symbol, interval, target, recorded_at, content in rows
             ]
-        except ValueError as error:
+        except (ValueError, AttributeError, RecursionError) as error:
             raise self._damaged(error) from error
 
     def trials(self) -> list[Trial]:

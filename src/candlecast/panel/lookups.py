@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from itertools import compress
@@ -57,9 +57,9 @@ def lookups(
     not. They change when prices alone get a constant; with `is_adjusted`, which says that all are adjusted alike, this is not
     asked.
 
-    At last the assets exchange their names: what changes was found in a table by name. A feature that reads a table of rows with
-    the time at which each was known (`features.outside`) may use names. Features of candlecast are known to stay, and are not
-    asked.
+    At last the assets exchange their names, and their places: what changes was found in a table by name or place. A feature
+    that reads a table of rows with the time at which each was known (`features.outside`) may use names. Features of candlecast
+    are known to stay, and are not asked.
 
     `is_pooled`: one model learns from all assets. A model of one asset scales its features by their own past, so a column that
     becomes a multiple of itself plus a constant says the same to it.
@@ -88,9 +88,14 @@ def lookups(
                 of_steps = _moves_with_steps(feature, _on(panel, finer), before)
                 of_levels = [one or two for one, two in zip(of_levels, of_steps, strict=True)]
             levels += compress(columns, of_levels)
+            is_named = [False] * len(columns)
             if not is_ours(inner := _innermost(feature)):
                 again = panel_inputs(panel, Features(inner), are_checked=True)
-                names += compress(columns, _moves(inner, _on(panel, renamed), again, is_scaled=False))
+                is_named = _moves(inner, _on(panel, renamed), again, is_scaled=False)
+            if across_of(feature) is not None:
+                of_places = _moves(feature, _turned(panel), before[::-1], is_scaled=False)
+                is_named = [one or two for one, two in zip(is_named, of_places, strict=True)]
+            names += compress(columns, is_named)
         if not is_adjusted and (is_asked(feature) or is_outside(feature)) and not all(of_levels):
             of_prices = zip(moves(_on(panel, priced)), of_levels, strict=True)
             adjustment += compress(columns, (has_moved and not is_level for has_moved, is_level in of_prices))
@@ -111,22 +116,24 @@ def lookup_checks(
 
 
 def is_asked(feature: Feature) -> bool:
-    """Whether a feature may rest on a level or a name: one of a user, or the price itself, alone or within another."""
-    own = _within(feature)
-    return not isinstance(own.compute, Known) and (own.kind in OF_LEVELS or not is_ours(own))
+    """Whether a feature may rest on a level or a name: a function of a user, or the price itself, alone or within another."""
+    chain = [*_chain(feature)]
+    if any(found.function for each in chain if (found := across_of(each)) is not None):
+        return True
+    return not isinstance(chain[-1].compute, Known) and (chain[-1].kind in OF_LEVELS or not is_ours(chain[-1]))
 
 
 def is_outside(feature: Feature) -> bool:
     """Whether a feature reads a table from outside, alone or within another."""
-    return isinstance(_within(feature).compute, Known)
+    return isinstance([*_chain(feature)][-1].compute, Known)
 
 
-def _within(feature: Feature) -> Feature:
-    """The feature that one across assets, or of a longer interval, is computed from."""
+def _chain(feature: Feature) -> Iterator[Feature]:
+    """A feature, and that which one across assets, or of a longer interval, is computed from, and so on."""
+    yield feature
     inner = feature.parameters.get("feature")
     if isinstance(inner, Feature) and (across_of(feature) is not None or feature.kind == "at"):
-        return _within(inner)
-    return feature
+        yield from _chain(inner)
 
 
 def with_level(candles: Candles, factor: float, *, has_units: bool = False) -> Candles:
@@ -175,6 +182,11 @@ def _innermost(feature: Feature) -> Feature:
 def _on(panel: Panel, assets: Sequence[Candles]) -> Panel:
     """The panel with other candles of the same bars."""
     return Panel(tuple(assets), panel.universe, panel.times, panel.bars)
+
+
+def _turned(panel: Panel) -> Panel:
+    """The panel with its assets in the opposite order."""
+    return Panel(panel.assets[::-1], panel.universe, panel.times, panel.bars[:, ::-1])
 
 
 def _moves(feature: Feature, panel: Panel, before: Sequence[np.ndarray], *, is_scaled: bool) -> list[bool]:

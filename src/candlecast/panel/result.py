@@ -27,6 +27,7 @@ from candlecast.ledger import Ledger, Trial, as_ledger
 from candlecast.panel import ranking
 from candlecast.panel.account import Traded, leg, returns_by_moment
 from candlecast.panel.conditions import panel_conditions
+from candlecast.panel.currencies import several_currencies
 from candlecast.panel.panel import Panel
 from candlecast.panel.verdict import judge_panel
 from candlecast.recipes import describe
@@ -263,6 +264,7 @@ class PanelResult:
             levels=self.audit.level_features if self.audit else "",
             adjustment=self.audit.adjustment_features if self.audit else "",
             names=self.audit.name_features if self.audit else "",
+            currencies=several_currencies(self.panel.symbols),
             outside=outside_names(self.recipe),
             tables=table_names(self.recipe),
             notices=self.panel.notices,

@@ -11,6 +11,7 @@ import numpy as np
 from candlecast.audit import AuditReport
 from candlecast.backtesting import Costs
 from candlecast.backtesting.validation import require_cash, require_kind
+from candlecast.causality.rules_across import require_answering_rule
 from candlecast.dataset.folds import Folds, WalkForward, require_folds
 from candlecast.errors import ConfigError
 from candlecast.events import Listener, Progress, ignore
@@ -146,6 +147,7 @@ class PanelStudy:
             "rule": describe(self.rule),
             "costs": describe(self.costs),
             "cash": self.cash,
+            "assets": panel.symbols,
             "universe": universe and {"symbols": len(universe.symbols), "fingerprint": universe.fingerprint},
             "baselines": [describe(each) for each in self.baselines_on(features)],
             "seeds": self.seeds,
@@ -235,6 +237,8 @@ class PanelStudy:
             each: np.where(is_tested, scores[each] if each in scores else scores_of(forecasts[each], samples), np.nan)
             for each in named
         } | {name: studied}
+        weights = {each: weights_of(self.rule, own, panel.section) for each, own in every.items()}
+        require_answering_rule(self.rule, studied, panel.section, weights[name], panel.returns_ahead(1))
         ordered = sorted(parts[name], key=lambda part: part.job.job.key)
         result = PanelResult(
             recipe=self.recipe(panel, seed=seed),
@@ -243,7 +247,7 @@ class PanelStudy:
             target=self.target,
             forecasts=forecasts,
             scores=every,
-            weights={each: weights_of(self.rule, own, panel.section) for each, own in every.items()},
+            weights=weights,
             gross=self.rule.gross,
             costs=self.costs,
             cash=self.cash,

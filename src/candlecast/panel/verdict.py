@@ -59,7 +59,7 @@ def judge_panel(
     is_known, is_significant = evidence.is_known, evidence.is_significant
     unknown = {"r2": None, "hit_rate": None}
     found = objections(unknown, result, target, evidence, is_known=is_known, is_significant=is_significant)
-    against = (*_implausible(row), *_of_assets(result, evidence), *found)
+    against = (*_implausible(row), *_of_assets(result, evidence), *found, *_of_choice(evidence))
     is_forecastable, pays, headline, first = decide(evidence, against)
     lines = {line["statistic"]: line for line in summary.iter_rows(named=True)}
     has_edge = is_forecastable and pays
@@ -177,6 +177,32 @@ def _implausible(row: dict[str, Any]) -> tuple[Objection, ...]:
             is_of_forecast=True,
         ),
     )
+
+
+def _of_choice(evidence: Evidence) -> tuple[Objection, ...]:
+    """Assets that were chosen among those of earlier trials, and prices in several currencies."""
+    against, trials = [], evidence.trial_count
+    if trials.is_selection:
+        against.append(
+            Objection(
+                "No edge found: its assets may have been chosen by the results of earlier trials.",
+                f"{count(trials.tried, 'asset')} were studied in this workspace on these bars before, and {trials.left_out:,} of "
+                "them are left out here, which no correction for the number of trials accounts for; choose members by what was "
+                "known at each date, with a universe over all of them, or study later bars",
+                is_of_forecast=True,
+            )
+        )
+    if evidence.conditions.currencies:
+        against.append(
+            Objection(
+                "No edge found: the prices are in several currencies.",
+                f"by their symbols, prices are in {evidence.conditions.currencies}, and the account adds them up as one; a price "
+                "in a currency that inflates rises with it; convert all candles into one currency at the rates of their own "
+                "closes, or study each currency by itself",
+                is_of_gains=True,
+            )
+        )
+    return tuple(against)
 
 
 def _some(symbols: tuple[str, ...]) -> str:

@@ -289,7 +289,7 @@ def weights_of(rule: RuleAcross, scores: np.ndarray, section: Section) -> np.nda
     """
     name = type(rule).__name__
     found = _checked(rule, rule.weights(scores.copy(), section), scores)
-    for row in () if _is_own(rule) else _moments(scores, found):
+    for row in () if is_own_across(rule) else _moments(scores, found):
         before = np.asarray(rule.weights(scores[:row].copy(), section.until(row)), np.float64)
         if before.shape != found[:row].shape or not np.allclose(before, found[:row], rtol=1e-9, atol=1e-12):
             raise LookaheadError(
@@ -312,10 +312,10 @@ def _moments(scores: np.ndarray, weights: np.ndarray) -> list[int]:
     return rows[(rows > 0) & (rows < len(scores))].tolist()
 
 
-def _is_own(rule: object) -> bool:
+def is_own_across(rule: object) -> bool:
     """Whether a rule, and the rule within it, is one of candlecast's."""
     within = getattr(rule, "rule", None)
-    return type(rule).__module__.startswith(OWN) and (within is None or _is_own(within))
+    return type(rule).__module__.startswith(OWN) and (within is None or is_own_across(within))
 
 
 def _checked(rule: RuleAcross, found: object, scores: np.ndarray) -> np.ndarray:

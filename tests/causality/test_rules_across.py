@@ -1,0 +1,99 @@
+"""A rule across assets holds what follows from scores and section: tables of weights are refused, rules of users are not."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pytest
+
+import candlecast as cc
+from candlecast.ledger import Ledger
+from candlecast.panel.panel import Panel
+from candlecast.signals.across import Section
+from candlecast.sources import synthetic_panel
+
+ASSETS, BARS = 10, 700
+
+
+@pytest.fixture(scope="module")
+def panel():
+    return Panel.of(synthetic_panel(ASSETS, BARS, seed=8, ic=0.05).assets)
+
+
+@pytest.fixture(scope="module")
+def study():
+    return cc.PanelStudy(
+        model=cc.LinearRegression(window=1),
+        features=cc.Features(cc.cross_relative(cc.log_return())),
+        target=cc.RelativeReturn(),
+        folds=cc.WalkForward(folds=2),
+        baselines=(),
+        seeds=1,
+    )
+
+
+def scaled(weights: np.ndarray) -> np.ndarray:
+    total = np.abs(weights).sum(axis=1, keepdims=True)
+    return np.divide(weights, total, out=np.zeros_like(weights), where=total > 0)
+
+
+@dataclass(frozen=True)
+class Pasted:
+    """Weights of a table, of which a share are those of the scores."""
+
+    table: np.ndarray
+    share: float = 0.0
+    gross: float = 1.0
+
+    def weights(self, scores: np.ndarray, section: Section) -> np.ndarray:
+        given = np.where(np.isfinite(scores), self.table[: len(scores)], 0.0)
+        return self.share * ByScore().weights(scores, section) + (1 - self.share) * scaled(given)
+
+
+class ByScore:
+    gross = 1.0
+
+    def weights(self, scores: np.ndarray, section: Section) -> np.ndarray:
+        known = np.isfinite(scores)
+        centre = np.divide(
+            np.where(known, scores, 0).sum(1), known.sum(1), out=np.zeros(len(scores)), where=known.any(1)
+        )
+        return scaled(np.where(known, scores - centre[:, None], 0.0))
+
+
+class ByVolatility:
+    """What is calm, whatever the scores."""
+
+    gross = 1.0
+
+    def weights(self, scores: np.ndarray, section: Section) -> np.ndarray:
+        return scaled(np.where(np.isfinite(scores), 1 / np.nan_to_num(section.volatility, nan=1e9), 0.0))
+
+
+class Equal:
+    gross = 1.0
+
+    def weights(self, scores: np.ndarray, section: Section) -> np.ndarray:
+        return scaled(np.isfinite(scores).astype(float))
+
+
+def hindsight(panel, *, noise):
+    ahead = np.nan_to_num(panel.returns_ahead(5))
+    ahead -= ahead.mean(axis=1, keepdims=True)
+    return ahead / ahead.std() + noise * np.random.default_rng(1).normal(size=ahead.shape)
+
+
+def test_a_table_of_weights_is_refused(panel, study):
+    with pytest.raises(cc.LookaheadError, match=r"rule Pasted are nearly the same .* cc\.backtest_portfolio"):
+        replace(study, rule=Pasted(hindsight(panel, noise=2.0))).run(panel, ledger=Ledger.in_memory())
+
+
+def test_a_table_of_hindsight_is_refused_where_half_of_the_weights_follow_the_scores(panel, study):
+    with pytest.raises(cc.LookaheadError, match="rule Pasted gain whatever the scores are"):
+        replace(study, rule=Pasted(hindsight(panel, noise=1.0), share=0.6)).run(panel, ledger=Ledger.in_memory())
+
+
+@pytest.mark.parametrize("rule", [ByScore(), ByVolatility(), Equal(), cc.TopBottom(2)])
+def test_rules_of_users_are_taken(panel, study, rule):
+    assert replace(study, rule=rule).run(panel, ledger=Ledger.in_memory()).weights

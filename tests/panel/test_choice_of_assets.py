@@ -1,0 +1,104 @@
+"""Assets that were chosen by the results of earlier trials, and prices in several currencies: no edge."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+import candlecast as cc
+from candlecast.evaluation.trial_count import TrialCount, count
+from candlecast.ledger import Ledger
+from candlecast.panel.currencies import currency_of, several_currencies
+from candlecast.sources import synthetic_panel
+
+
+@pytest.fixture(scope="module")
+def assets():
+    return list(synthetic_panel(24, 600, seed=3, ic=0.2).assets)
+
+
+@pytest.fixture(scope="module")
+def study():
+    return cc.PanelStudy(
+        model=cc.LinearRegression(window=1),
+        features=cc.Features(cc.cross_relative(cc.log_return())),
+        target=cc.RelativeReturn(),
+        rule=cc.TopBottom(2),
+        folds=cc.WalkForward(folds=1),
+        baselines=(),
+        seeds=1,
+        costs=cc.Costs(fee_bps=0.1, slippage_bps=0),
+    )
+
+
+def test_what_is_left_out_of_an_earlier_panel_is_counted_and_leaves_no_edge(assets, study, tmp_path):
+    ledger = cc.Ledger(tmp_path)
+    whole = study.run(assets, ledger=ledger)
+    assert whole.verdict.has_edge and (whole.trial_count.tried, whole.trial_count.left_out) == (0, 0)
+    part = study.run(assets[:16], ledger=ledger)
+    assert (part.trial_count.tried, part.trial_count.left_out) == (24, 8) and part.trial_count.is_selection
+    assert part.verdict.headline == "No edge found: its assets may have been chosen by the results of earlier trials."
+    assert (
+        "24 assets were studied in this workspace on these bars before, and 8 of them are left out here"
+        in part.verdict.text
+    )
+    assert not part.verdict.is_forecastable
+    assert study.run(assets[:16], ledger=Ledger.in_memory()).verdict.has_edge
+    assert TrialCount.from_dict(part.trial_count.to_dict()) == part.trial_count
+    again = cc.load_panel_run(part.save(tmp_path / "part")) if hasattr(cc, "load_panel_run") else part
+    assert again.verdict.headline == part.verdict.headline
+
+
+def test_fewer_other_or_later_assets_are_no_choice(assets, study):
+    ledger = Ledger.in_memory()
+    study.run(assets[:14], ledger=ledger)
+    for chosen in (assets[:12], assets[10:20], assets):  # nearly all, mostly others, more
+        assert not study.run(chosen, ledger=ledger).trial_count.is_selection
+    first = study.run([each[:350] for each in assets], ledger=(older := Ledger.in_memory()))
+    later = study.run([each[200:] for each in assets[:10]], ledger=older)
+    assert first.trial.times[-1] < later.trial.times[0] and not later.trial_count.is_selection
+
+
+def test_assets_that_were_studied_one_by_one_count_too(assets, study):
+    ledger = Ledger.in_memory()
+    alone = cc.Study(model=cc.LinearRegression(window=1), folds=cc.WalkForward(folds=1), baselines=(), seeds=1)
+    for each in assets[:8]:
+        alone.run(each, ledger=ledger)
+    trial = study.run(assets[:3], ledger=ledger).trial
+    found = count(trial, ledger.entries())
+    assert (found.tried, found.left_out) == (8, 5) and found.is_selection
+
+
+def test_prices_in_several_currencies_are_no_edge(assets, study):
+    names = ["SAP.DE", "MC.PA", "VOD.L", "7203.T"]
+    renamed = [replace(each, symbol=name) for each, name in zip(assets, names, strict=False)]
+    verdict = study.run(
+        [*renamed, *(replace(each, symbol=f"X{n}.DE") for n, each in enumerate(assets[4:]))], ledger=Ledger.in_memory()
+    ).verdict
+    assert verdict.headline == "No edge found: the prices are in several currencies."
+    assert (
+        "EUR (MC.PA, SAP.DE, ...)" in verdict.text and "GBP (VOD.L)" in verdict.text and "JPY (7203.T)" in verdict.text
+    )
+    alike = [replace(each, symbol=f"X{n}.DE") for n, each in enumerate(assets)]
+    verdict = study.run(alike, ledger=Ledger.in_memory()).verdict
+    assert verdict.has_edge and "; if all prices are in one currency; if trading costs less than" in verdict.premise
+
+
+@pytest.mark.parametrize(
+    ("symbols", "words"),
+    [
+        (["BTCUSDT", "ETHUSDC", "SOL-USD", "ADA/USDT:USDT"], ""),
+        (["BTCUSDT", "ETHBTC"], "USD (BTCUSDT) and BTC (ETHBTC)"),
+        (["EURUSD=X", "USDJPY=X"], "USD (EURUSD=X) and JPY (USDJPY=X)"),
+        (["AAPL", "BRK.B", "MSFT"], ""),
+        (["AAPL", "SAP.DE"], "USD (AAPL) and EUR (SAP.DE)"),
+        (["S00", "A", "BABA", "TSLA"], ""),
+    ],
+)
+def test_currencies_by_symbol(symbols, words):
+    assert several_currencies(symbols) == words
+
+
+def test_a_symbol_that_names_none_has_no_currency():
+    assert not any(currency_of(each) for each in ("AAPL", "BF.B", "USDT", "EUR", "", ".", "X.", "synthetic"))
