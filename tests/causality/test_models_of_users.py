@@ -116,6 +116,84 @@ def test_a_model_that_counts_the_rows_is_found(features):
         walk(Rows(lambda samples, rows: np.linspace(0, 1, len(rows))), features)
 
 
+class Ahead:
+    """A forecaster that goes through the rows it is asked for, and stops for good once its forecasts so far have gained."""
+
+    def get_params(self, deep=True):
+        return {}
+
+    def set_params(self):
+        return self
+
+    def fit(self, x, y):
+        self.side, self.spread = np.sign(np.mean(x[:, 0] * y)) or 1.0, float(np.std(y))
+        return self
+
+    def predict(self, x):
+        earned = np.cumsum(np.append(0.0, self.side * x[:-1, 0] * x[1:, 0]))
+        stopped = np.maximum.accumulate(earned) > 5 * self.spread**2
+        return np.where(stopped, 0.0, self.side * x[:, 0])
+
+
+def test_a_model_that_depends_on_earlier_rows_of_the_same_call_is_found(features):
+    with pytest.raises(cc.LookaheadError, match="only earlier rows had been left out"):
+        walk(cc.Sklearn(Ahead(), name="ahead"), features)
+
+
+LONG, WHOLE = synthetic.garch(3_000, seed=5, interval="1h").candles, cc.WalkForward(folds=1)
+
+
+@dataclass(frozen=True)
+class Along(Baseline):
+    """Forecasts by what `read` makes of all bars from the first one that is tested, times what is learnt."""
+
+    read: Callable[[np.ndarray, int], np.ndarray]
+    name: str = "mine"
+    window: int = 1
+    is_seeded: bool = False
+
+    def learn(self, job):
+        learnt, first = float(np.mean(job.samples.outcomes[job.fit_rows])), job.fold.test.first
+        return lambda samples, rows: learnt * self.read(np.nan_to_num(samples.inputs[:, 0]), first)[rows]
+
+
+def until_ahead(returns, first):
+    """Nothing any more, once forecasts by the sign of the last return would have gained since the test part began."""
+    gained = np.append(0.0, returns[:-1] * returns[1:]) / np.std(returns[:500]) ** 2
+    gained[:first] = 0.0
+    return np.where(np.maximum.accumulate(np.abs(np.cumsum(gained))) > 25.0, 0.0, returns)
+
+
+def by_number(returns, first):
+    return np.sin(np.arange(len(returns)) ** 1.5) * returns
+
+
+def faded(returns, first):
+    """An average that never forgets, and fades."""
+    found, mean = np.zeros(len(returns)), 0.0
+    for row, value in enumerate(returns):
+        mean += 0.05 * (value - mean)
+        found[row] = mean
+    return found
+
+
+def expanding(returns, first):
+    """The last return against the volatility of all bars so far."""
+    counts = np.arange(1, len(returns) + 1)
+    return returns / np.sqrt(np.cumsum(returns**2) / counts + 1e-12)
+
+
+@pytest.mark.parametrize("read", [until_ahead, by_number])
+def test_a_model_that_counts_from_the_first_bar_is_found(read, features):
+    with pytest.raises(cc.LookaheadError, match=r"are others at the same bars when the candles begin \d+ bars later"):
+        cc.walk_forward(Along(read), LONG, features=features, folds=WHOLE)
+
+
+@pytest.mark.parametrize("read", [faded, expanding])
+def test_an_average_over_all_earlier_bars_passes(read, features):
+    assert cc.walk_forward(Along(read), LONG, features=features, folds=WHOLE).frame.height
+
+
 class Store:
     """A forecaster that remembers all that it was ever fitted to."""
 

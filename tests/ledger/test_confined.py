@@ -146,7 +146,7 @@ def test_every_reading_of_a_ledger_is_limited_by_its_size(ledger, monkeypatch):
     monkeypatch.setattr(trials_of_ledgers, "bounded_rows", noted)
     assert ledger.count() == len(ledger.entries()) == len(ledger.trials())
     size = ledger.path.stat().st_size
-    assert len(limits) == 4 and all(size <= most <= size + (1 << 20) + GROWTH for most in limits)
+    assert len(limits) == 5 and all(size <= most <= size + (1 << 20) + GROWTH for most in limits)
 
 
 def test_inflation_is_limited_in_all():

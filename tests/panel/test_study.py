@@ -28,7 +28,7 @@ def test_the_study_of_the_documentation_runs(world):
     result = study.run(world.assets, ledger=Ledger.in_memory())
     assert result.model == "pooled_lstm" and result.verdict.answers[0].measure == "rank IC"
     assert [row["model"] for row in result.ranking.to_dicts()] == ["reversal", "momentum", "linear", "pooled_lstm"]
-    assert result.audit.passed and len(result.audit.checks) == 7
+    assert result.audit.passed and len(result.audit.checks) == 8
     assert result.own_ranking["rank_ic"] > 0.05  # the returns continue
     assert "holding the universe" in result.verdict.text
 

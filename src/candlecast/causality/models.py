@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 from dataclasses import replace
+from itertools import product
 
 import numpy as np
 
@@ -23,7 +24,8 @@ from candlecast.causality.agreement import (
     rounding,
     spreads,
 )
-from candlecast.causality.markets import another_path
+from candlecast.causality.markets import PERIOD, another_path, repeating
+from candlecast.causality.rows import ROWS_LATER, SETTLED
 from candlecast.causality.state import require_stateless
 from candlecast.causality.telling import telling_rows
 from candlecast.causality.usercode import Core, core, is_ours, sees_arrays_only
@@ -38,6 +40,8 @@ logger = logging.getLogger(__name__)
 
 PLACES = (0.25, 0.5, 0.75)  # of the test rows: bars after which the candles change
 PREFIX = 0.6  # of the test rows, forecast without the others
+MARKETS = 2  # that repeat, on which candles begin later
+SETTLING, FEW_APART = 0.1, 0.02  # of the spread of forecasts, by which they may differ then, and of the rows more
 MOST_PREFIXES = 48  # the same, up to rows where forecasts or candles are unusual
 
 
@@ -64,10 +68,12 @@ def require_causal_model(model: Model, fitted: Fitted, *, seed: int = 0) -> None
     """Raise unless a model that holds code of a user forecasts one of its jobs from what was known at each row.
 
     Of all test rows forecast together: when the candles after a bar among them change, the forecasts up to it stay; so they do
-    when the later rows are left out, also after dozens of rows where forecasts or candles are unusual, and when the same is asked
-    again. What is learnt: candles from the test part on change
-    nothing, where all training rows lie before it (a model that sees arrays of its training rows only is not asked); and on a
-    small market of other prices, a job that is fitted again after a later one forecasts the same.
+    when the later rows are left out, also after dozens of rows where forecasts or candles are unusual, when the earlier ones are,
+    and when the same is asked again. A model that sees candles forecasts the same bars alike where the candles begin later.
+
+    What is learnt: candles from the test part on change nothing, where all training rows lie before it (a model that sees arrays
+    of its training rows only is not asked); and on a small market of other prices, a job that is fitted again after a later one
+    forecasts the same.
 
     Differences count from a small share of the forecasts' spread on. A model that differs by more when nothing changed cannot
     be checked, and is refused. Raises LookaheadError naming the bar, or ConfigError.
@@ -78,8 +84,10 @@ def require_causal_model(model: Model, fitted: Fitted, *, seed: int = 0) -> None
 def _require_causal(model: Model, fitted: Fitted, inner: Core, seed: int) -> None:
     generator = np.random.default_rng(seed)
     _require_causal_forecasts(model, fitted, generator)
-    if fitted.job.fold.is_in_time_order and not sees_arrays_only(inner.model):
-        _require_causal_fit(model, inner, generator)
+    if not sees_arrays_only(inner.model):
+        if fitted.job.fold.is_in_time_order:
+            _require_causal_fit(model, inner, generator)
+        _require_no_row_numbers(model, fitted)
     require_stateless(inner.model, inner.fitted.job, name=model.name, seed=seed)
 
 
@@ -117,6 +125,16 @@ def _require_causal_forecasts(model: Model, fitted: Fitted, generator: np.random
             "only later rows had been left out",
             "Compute each row by itself: no mean, filter or rank over the rows that are asked for together",
         )
+    for begin in (*(int(share * (len(rows) - 1)) for share in PLACES), len(rows) - 1):
+        part = rows[begin:]
+        _require_unmoved(
+            model,
+            moved(whole[:, begin:], _forecast(fitted, job, part), allowed),
+            part,
+            "only earlier rows had been left out",
+            "Compute each row from its own window: a forecast for trading is asked for its own row alone",
+            expected="forecasts that do not move when other rows are asked for",
+        )
     found = moved(whole, _forecast(fitted, job, rows), np.maximum(NOISY * spread, least))
     if found is not None:
         raise ConfigError(
@@ -125,6 +143,38 @@ def _require_causal_forecasts(model: Model, fitted: Fitted, generator: np.random
             expected="the same forecasts of a fitted model, so that it can be checked for lookahead",
             remedy="Draw no random numbers when forecasting, and keep nothing from call to call",
         )
+
+
+def _require_no_row_numbers(model: Model, fitted: Fitted) -> None:
+    """Forecasts belong to bars: where the candles begin later, the same bars have the same forecasts.
+
+    On markets that repeat, so that whatever a model has seen before a bar is the same in both. What keeps count of its own
+    gains, and stops once they are large, makes a record that no test of a fixed length is valid for.
+    """
+    job, rows = fitted.job, fitted.job.test_rows
+    shifts = [each for each in ROWS_LATER if len(rows) >= each + 4 * PERIOD]
+    for seed, shift in product(range(MARKETS), shifts):
+        market = repeating(job.samples.candles, seed)
+        whole, late = on_candles(job, market), on_candles(job, market[shift:])
+        asked = rows[rows >= rows[0] + shift]
+        asked = asked[whole.samples.is_complete[asked] & late.samples.is_complete[asked - shift]]
+        try:
+            own, other = _forecast(fitted, late, asked - shift), _forecast(fitted, whole, asked)
+        except Exception as error:  # whatever a user's model raises
+            raise LookaheadError(
+                f"model {model.name} fails on candles that begin {shift:,} bars later ({type(error).__name__}: {error})",
+                expected="forecasts of any candles with the bars that a row needs",
+                remedy="Compute each row from its own window",
+            ) from error
+        settled = slice(int(SETTLED * len(asked)), None)
+        apart = np.abs(own - other)[:, settled] > SETTLING * np.maximum(spreads(own), spreads(other))
+        if (apart.mean(axis=1) > FEW_APART).any():
+            raise LookaheadError(
+                f"the forecasts of model {model.name} are others at the same bars when the candles begin {shift:,} bars later: "
+                "they go by the number of the row, or by a count since the beginning",
+                expected="forecasts that follow from the candles before a row, and forget those long before",
+                remedy="Compute each row from its own window; an average that never forgets may fade",
+            )
 
 
 def _prefixes(job: Job, rows: np.ndarray, whole: np.ndarray) -> list[int]:
