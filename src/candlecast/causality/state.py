@@ -34,7 +34,7 @@ def require_stateless(model: Model, job: Job, *, name: str, seed: int = 0) -> No
     Raises LookaheadError for a model that keeps something, or learns nothing (see `require_learnt`); ConfigError for one that
     gives other forecasts anyway, or that cannot be fitted on other prices.
     """
-    model = _shortened(model)
+    model = shortened(model)
     failure: Exception | None = None
     for candles in _markets(job.samples, seed):
         try:
@@ -99,10 +99,10 @@ def _learnt(model: Model, *jobs: Job) -> list[np.ndarray]:
     return [numbers(fitted.forecast(samples, rows), samples.naive[rows]) for fitted, samples, rows in asked]
 
 
-def _shortened(model: Any) -> Any:
+def shortened(model: Any) -> Any:
     """A net that is trained for few epochs; any other model as it is."""
     if isinstance(model, Pooled):
-        return replace(model, model=_shortened(model.model))
+        return replace(model, model=shortened(model.model))
     if isinstance(model, NetModel) and is_dataclass(model):
         training = model.training
         return replace(model, training=replace(training, epochs=min(training.epochs, EPOCHS)))

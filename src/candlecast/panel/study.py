@@ -22,6 +22,7 @@ from candlecast.models import LinearRegression, Model
 from candlecast.models.model import require_learnable
 from candlecast.panel.audit import audit_panel
 from candlecast.panel.baselines import Momentum, Reversal, Scored, require_scored
+from candlecast.panel.model_check import require_honest_model
 from candlecast.panel.panel import Panel, require_members
 from candlecast.panel.result import PanelResult
 from candlecast.panel.samples import PanelSamples, panel_samples
@@ -213,6 +214,7 @@ class PanelStudy:
                 parts[baseline.name] = list(walk_panel(samples, baseline, folds, seeds))
         progress(Progress("baselines", len(baselines), len(baselines)))
         parts[self.model.name] = list(walk_panel(samples, self.model, folds, seeds, progress=progress))
+        require_honest_model(samples, self.model, parts[self.model.name])
         progress(Progress("judge", 0, 1))
         result = self.assemble(samples, parts, scores, seed=seed, ledger=ledger)
         audit = self.audited(samples, parts[self.model.name], features, seed=seed)
