@@ -140,6 +140,30 @@ def test_a_model_that_depends_on_earlier_rows_of_the_same_call_is_found(features
         walk(cc.Sklearn(Ahead(), name="ahead"), features)
 
 
+class ByValue:
+    """Least squares, and a table of what came after each return."""
+
+    def get_params(self, deep=True):
+        return {}
+
+    def set_params(self):
+        return self
+
+    def fit(self, x, y):
+        self.weight = float(x[:, 0] @ y / (x[:, 0] @ x[:, 0]))
+        self.spread = float(np.std(y))
+        return self
+
+    def predict(self, x):
+        known = [np.sin(1e6 * value) for value in x[:, 0]]  # as a table by exact values would
+        return 0.5 * self.weight * x[:, 0] + self.spread * np.array(known)
+
+
+def test_a_model_that_finds_its_forecasts_by_value_is_found(features):
+    with pytest.raises(cc.LookaheadError, match="it finds its forecasts by price, return or volume"):
+        walk(cc.Sklearn(ByValue(), name="table"), features)
+
+
 LONG, WHOLE = synthetic.garch(3_000, seed=5, interval="1h").candles, cc.WalkForward(folds=1)
 
 

@@ -24,7 +24,7 @@ from candlecast.causality.agreement import (
     rounding,
     spreads,
 )
-from candlecast.causality.markets import PERIOD, another_path, repeating
+from candlecast.causality.markets import PERIOD, another_path, moved_by_a_hair, repeating
 from candlecast.causality.rows import ROWS_LATER, SETTLED
 from candlecast.causality.state import require_stateless
 from candlecast.causality.telling import telling_rows
@@ -42,6 +42,7 @@ PLACES = (0.25, 0.5, 0.75)  # of the test rows: bars after which the candles cha
 PREFIX = 0.6  # of the test rows, forecast without the others
 MARKETS = 2  # that repeat, on which candles begin later
 SETTLING, FEW_APART = 0.1, 0.02  # of the spread of forecasts, by which they may differ then, and of the rows more
+JUMP, MOST_JUMPS = 0.5, 0.5  # of the spread, by which most forecasts must not move with prices, and of the rows
 MOST_PREFIXES = 48  # the same, up to rows where forecasts or candles are unusual
 
 
@@ -115,6 +116,7 @@ def _require_causal_forecasts(model: Model, fitted: Fitted, generator: np.random
             f"only candles after bar {int(rows[place]):,} had changed",
             "Read only bars up to each row's own, also of the rows that are asked for together",
         )
+    _require_smooth(model, fitted, whole, spread)
     allowed = np.maximum(AGREEING * spread, SHAPES * np.std(job.samples.outcomes[job.fit_rows]))
     for count in _prefixes(job, rows, whole):
         part = rows[:count]
@@ -175,6 +177,25 @@ def _require_no_row_numbers(model: Model, fitted: Fitted) -> None:
                 expected="forecasts that follow from the candles before a row, and forget those long before",
                 remedy="Compute each row from its own window; an average that never forgets may fade",
             )
+
+
+def _require_smooth(model: Model, fitted: Fitted, whole: np.ndarray, spread: np.ndarray) -> None:
+    """Most forecasts stay nearly the same when all prices and returns move by a hair."""
+    job, rows = fitted.job, fitted.job.test_rows
+    changed = on_candles(job, moved_by_a_hair(job.samples.candles))
+    asked = rows[changed.samples.is_complete[rows]]
+    before, after = whole[:, np.isin(rows, asked)], _forecast(fitted, changed, asked)
+    jumps = np.abs(before - after) > JUMP * spread
+    if len(asked) and (jumps.mean(axis=1) > MOST_JUMPS).any():
+        column = int(jumps.mean(axis=1).argmax())
+        place = int(jumps[column].argmax())
+        raise LookaheadError(
+            f"model {model.name} moved its forecast at bar {int(asked[place]):,} from {before[column, place]:.6g} to "
+            f"{after[column, place]:.6g} above naive, and as far at most other bars, when all prices were 0.01 % higher and "
+            "returns 0.3 % larger: it finds its forecasts by price, return or volume",
+            expected="forecasts that follow from prices, not a table of them",
+            remedy="Fit it in fit() to the training rows",
+        )
 
 
 def _prefixes(job: Job, rows: np.ndarray, whole: np.ndarray) -> list[int]:
