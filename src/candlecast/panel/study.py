@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
-
-from candlecast.audit import AuditReport
 from candlecast.backtesting import Costs
 from candlecast.backtesting.validation import require_cash, require_kind
-from candlecast.causality.rules_across import require_answering_rule
 from candlecast.dataset.folds import Folds, WalkForward, require_folds
 from candlecast.errors import ConfigError
 from candlecast.events import Listener, Progress, ignore
@@ -20,29 +15,15 @@ from candlecast.features.feature import require_features
 from candlecast.ledger import Ledger, as_ledger
 from candlecast.models import LinearRegression, Model
 from candlecast.models.model import require_learnable
-from candlecast.panel.audit import audit_panel
 from candlecast.panel.baselines import Momentum, Reversal, Scored, require_scored
-from candlecast.panel.model_check import require_honest_model
-from candlecast.panel.panel import Panel, require_members
+from candlecast.panel.computing import compute_panel
+from candlecast.panel.panel import Panel
 from candlecast.panel.result import PanelResult
-from candlecast.panel.samples import PanelSamples, panel_samples
 from candlecast.panel.universe import Universe
-from candlecast.panel.walking import (
-    PanelFold,
-    fold_table,
-    folds_of,
-    forecast_table,
-    loss_table,
-    scores_of,
-    tensors_of,
-    walk_panel,
-)
 from candlecast.parameters import is_whole, require_kinds
 from candlecast.recipes import describe
-from candlecast.recipes.environment import environment
-from candlecast.signals.across import RuleAcross, TopBottom, require_rule_across, weights_of
+from candlecast.signals.across import RuleAcross, TopBottom, require_rule_across
 from candlecast.signals.optimisers import require_optimiser
-from candlecast.study.seal import digests_of
 from candlecast.targets import AboveMedian, AcrossTarget
 from candlecast.walkforward.plan import require_seeds
 
@@ -153,7 +134,7 @@ class PanelStudy:
             "baselines": [describe(each) for each in self.baselines_on(features)],
             "seeds": self.seeds,
             "adjusted": self.adjusted,
-            "window": self._window(features),
+            "window": self.window_on(features),
             "seed": seed,
         }
 
@@ -188,90 +169,12 @@ class PanelStudy:
         panel = Panel.of(assets, universe=self.universe, interval=interval)
         if self.universe is not panel.universe:
             panel = Panel(panel.assets, self.universe, panel.times, panel.bars)
-        result = self.computed(panel, seed=seed, ledger=ledger, progress=progress).record(ledger)
+        result = compute_panel(self, panel, seed=seed, ledger=ledger, progress=progress).record(ledger)
         progress(Progress("judge", 1, 1, str(result.verdict)))
         return result
 
-    def computed(
-        self, panel: Panel, *, seed: int = 0, ledger: Ledger | None = None, progress: Listener = ignore
-    ) -> PanelResult:
-        """The result on a panel, audited and not recorded; as `run`, which records it. Raises what `run` raises."""
-        require_members(panel)
-        progress(Progress("features", 0, 1))
-        features = self.chosen_features.on(panel.assets[0])
-        samples = panel_samples(panel, features=features, target=self.target, window=self._window(features))
-        progress(Progress("features", 1, 1))
-        folds = folds_of(samples, self.folds, features)
-        scores: dict[str, np.ndarray] = {}
-        parts: dict[str, list[PanelFold]] = {}
-        seeds = range(seed, seed + self.seeds)
-        baselines = self.baselines_on(features)
-        for done, baseline in enumerate(baselines):
-            progress(Progress("baselines", done, len(baselines), baseline.name))
-            if isinstance(baseline, Reversal | Momentum):
-                scores[baseline.name] = baseline.scores(panel)
-            else:
-                parts[baseline.name] = list(walk_panel(samples, baseline, folds, seeds))
-        progress(Progress("baselines", len(baselines), len(baselines)))
-        parts[self.model.name] = list(walk_panel(samples, self.model, folds, seeds, progress=progress))
-        require_honest_model(samples, self.model, parts[self.model.name])
-        progress(Progress("judge", 0, 1))
-        result = self.assemble(samples, parts, scores, seed=seed, ledger=ledger)
-        audit = self.audited(samples, parts[self.model.name], features, seed=seed)
-        return replace(result, audit=audit)
-
-    def assemble(
-        self,
-        samples: PanelSamples,
-        parts: Mapping[str, list[PanelFold]],
-        scores: Mapping[str, np.ndarray],
-        *,
-        seed: int = 0,
-        ledger: Ledger | None = None,
-    ) -> PanelResult:
-        """The result that finished walks, and the scores of baselines that are not trained, add up to; not yet a trial."""
-        panel, name = samples.panel, self.model.name
-        forecasts = {model: forecast_table(samples, found, model=model) for model, found in parts.items()}
-        studied = scores_of(forecasts[name], samples)
-        is_tested = np.isfinite(studied).any(axis=1, keepdims=True)
-        named = [each.name for each in self.baselines_on(self.chosen_features)]
-        every = {
-            each: np.where(is_tested, scores[each] if each in scores else scores_of(forecasts[each], samples), np.nan)
-            for each in named
-        } | {name: studied}
-        weights = {each: weights_of(self.rule, own, panel.section) for each, own in every.items()}
-        require_answering_rule(self.rule, studied, panel.section, weights[name], panel.returns_ahead(1))
-        ordered = sorted(parts[name], key=lambda part: part.job.job.key)
-        result = PanelResult(
-            recipe=self.recipe(panel, seed=seed),
-            model=name,
-            panel=panel,
-            target=self.target,
-            forecasts=forecasts,
-            scores=every,
-            weights=weights,
-            gross=self.rule.gross,
-            costs=self.costs,
-            cash=self.cash,
-            folds=fold_table(samples, ordered),
-            losses=loss_table(ordered),
-            lost=samples.dropped,
-            tensors=tensors_of(ordered),
-            ledger=ledger,
-            environment=environment(),
-        )
-        return replace(result, digests=digests_of(result))
-
-    def audited(
-        self, samples: PanelSamples, parts: list[PanelFold], features: Features, *, seed: int = 0
-    ) -> AuditReport:
-        """The quick audit of the first seed's trainings."""
-        first = [part for part in parts if part.job.job.seed == seed] or parts
-        return audit_panel(
-            samples, first, model=self.model, features=features, rule=self.rule, is_adjusted=self.adjusted
-        )
-
-    def _window(self, features: Features) -> int:
+    def window_on(self, features: Features) -> int:
+        """The longest window of the model and the baselines."""
         models = [
             self.model,
             *(each for each in self.baselines_on(features) if not isinstance(each, Reversal | Momentum)),

@@ -16,6 +16,7 @@ from candlecast.candles import Candles
 from candlecast.events import Listener, ignore
 from candlecast.ledger import Ledger
 from candlecast.panel import PanelStudy, load_panel_run, saving
+from candlecast.panel.computing import compute_panel
 from candlecast.panel.loading import is_panel_run
 from candlecast.panel.restoring import study_parts
 from candlecast.parameters import as_path
@@ -135,7 +136,7 @@ def _of_panel(folder: Path, manifest: Mapping[str, Any], study: Any, progress: L
         parts = study_parts(before.recipe, remedy="Give it: replay(folder, study=...)")
         study = PanelStudy(**parts, universe=before.panel.universe)
     require_kind("study", study, PanelStudy, "Give the PanelStudy that was run")
-    made = study.computed(before.panel, seed=before.seed, ledger=Ledger.in_memory(), progress=progress)
+    made = compute_panel(study, before.panel, seed=before.seed, ledger=Ledger.in_memory(), progress=progress)
     after = replace(made, trial_count=before.trial_count)
     files = saving.contents(before), saving.contents(after)
     return _compared(folder, manifest, files, saving.manifest_of(after), OF_PANEL)
