@@ -255,7 +255,10 @@ def test_a_rule_that_goes_by_rows_is_refused(features):
     forecast = cc.walk_forward(
         cc.LinearRegression(), DAILY, features=Features(cc.log_return()), folds=cc.WalkForward(folds=2)
     )
-    with pytest.raises(cc.LookaheadError, match="rule rows_of_phases are others .* go by the number of the row"):
+    with pytest.raises(
+        cc.LookaheadError,
+        match="rule rows_of_phases are others .* go by the number of the row, or by what happened since",
+    ):
         require_causal_rule(rows_of_phases, forecast, DAILY)
     for rule in (stops_for_good, by_night, near_easter, rebalanced):
         require_causal_rule(rule, forecast, DAILY)

@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import polars as pl
 import pytest
+from sklearn.linear_model import LinearRegression as LeastSquares
 
 from candlecast.backtesting import Costs, backtest, delayed, filled_at_worse
 from candlecast.candles import Change
@@ -19,7 +20,7 @@ from candlecast.evaluation.tradability import tradability
 from candlecast.evaluation.verdict import judge
 from candlecast.features import Features, log_range, log_return, outside
 from candlecast.ledger import Ledger
-from candlecast.models import LinearRegression
+from candlecast.models import LinearRegression, Sklearn
 from candlecast.signals import FollowDirection, InverseVolatility, Positions
 from candlecast.sources import synthetic
 from candlecast.study import Study
@@ -211,6 +212,28 @@ def test_a_carry_is_no_objection_without_tables_above_any_rate_or_where_it_is_ch
     assert verdict.has_edge is has_edge
     assert ("A carry of 116 % a year" in verdict.text) == (rate == 116.0)
     assert "and if holding costs no more than the costs charge" in verdict.premise
+
+
+def test_forecasts_in_other_units_make_no_claim():
+    """Signs times 1,000 are a signal of the same account, and no forecasts of returns."""
+
+    class Signs(LeastSquares):
+        def predict(self, x):
+            return 1_000.0 * np.sign(super().predict(x))
+
+    candles = synthetic.ar1(2_000, phi=0.3, seed=0, interval="1d").candles
+    study = Study(
+        model=Sklearn(Signs(), name="signs"),
+        features=Features(log_return()),
+        rule=FollowDirection(),
+        folds=WalkForward(folds=2),
+        costs=Costs(fee_bps=1, slippage_bps=0),
+        baselines=(),
+        seeds=1,
+    )
+    verdict = study.run(candles, ledger=Ledger.in_memory()).verdict
+    assert verdict.headline == "No verdict: the forecasts are not in the units of the target."
+    assert "times that of naive" in verdict.text and not verdict.is_forecastable and not verdict.pays
 
 
 def test_the_premise_of_an_edge_names_the_cost_at_which_it_ends(planted):

@@ -278,8 +278,8 @@ def _require_no_row_numbers(rule: Rule, costs: Costs | None, forecast: Forecast,
             return
     raise LookaheadError(
         f"the positions of rule {name_of(rule)} are others at the same bars when forecast and candles begin {shift:,} bars "
-        "later: they go by the number of the row",
-        expected="positions that follow from the forecast, the candles or the clock",
+        "later: they go by the number of the row, or by what happened since the first one, such as gains of their own",
+        expected="positions that follow from the forecast, the candles or the clock, and forget what lies far back",
         remedy=BY_DATE,
     )
 

@@ -11,16 +11,14 @@ from candlecast.errors import listed
 from candlecast.evaluation.carry import HIGHEST_CARRY, carry_words, of_carry
 from candlecast.evaluation.evidence import LEVEL, Evidence
 from candlecast.evaluation.feature_objections import of_features
+from candlecast.evaluation.figure_objections import of_figures
 from candlecast.evaluation.growth import Growth
 from candlecast.evaluation.objection import Objection
 from candlecast.evaluation.stresses import PARTICIPATION
-from candlecast.stats import annual_return, track_record
-from candlecast.targets import AcrossTarget, Target
+from candlecast.stats import annual_return
+from candlecast.targets import Target
 from candlecast.text.formatting import count, number, p_value, percent
 
-HIGHEST_R2, HIGHEST_HIT_RATE = 0.5, 0.75  # of returns out of sample; liquid markets show 1 % and 55 %
-HIGHEST_SHARPE = 0.6  # per bar, after costs; that of a forecast with the other two is 0.7 before costs
-HIGHEST_SHARPE_OF_MANY = 1.0  # the same of panels; nine assets with a rank IC of 0.2 give 0.62
 MIN_LEFT = 0.25  # of the break-even cost, with fills in the middle of the bar; honest forecasts keep a third on average
 AT_FILL = 0.2  # of the break-even cost, gained at the fill; honest forecasts gain nothing there
 SURE, LIKELY = 0.005, 0.05  # p-value of no gain at the fill: alone, and where the middle of the bar agrees
@@ -30,17 +28,9 @@ MOST_CHOSEN = 0.25  # of the gain, by opens that come towards the orders; a fore
 MOST_CLOSED = 0.8  # of the gain, while the market is closed
 RARE_SHARPE = 5.0  # a year, after costs
 SMALL_ORDER = 0.001  # of a bar's volume: a share that is not worth a word
-MIN_MOVES = 100  # that a hit rate or a Sharpe ratio is taken of
 CENTRED = (
     "it may reveal the future; shift back by one bar what is early, and take means of earlier bars, not centred ones"
 )
-SIGNED = (
-    "return",
-    "price",
-    "direction",
-    "scaled_return",
-    "excess_return",
-)  # targets that name the side of the next move
 
 
 def objections(
@@ -60,7 +50,7 @@ def objections(
         _replaced(evidence),
         _leaking(evidence),
         _unadjusted(evidence),
-        _implausible(row, result, target),
+        *of_figures(row, result, target),
         _ruined(result),
         _future_trained(evidence),
         _early_volume(evidence),
@@ -120,31 +110,6 @@ def _unadjusted(evidence: Evidence) -> Objection | None:
         "No verdict: the prices jump as after a split that was not adjusted.",
         f"{jumps[0]}; take adjusted prices, or declare the jumps to be real: candles.with_real_jumps(), or --real-jumps in "
         "the shell",
-        is_of_forecast=True,
-    )
-
-
-def _implausible(row: dict[str, Any], result: BacktestResult, target: Target) -> Objection | None:
-    """Figures better than any market gives point to leakage; so does a portfolio of many assets."""
-    is_signed = target.name in SIGNED
-    figures = []
-    if is_signed and row["r2"] is not None and row["r2"] > HIGHEST_R2:
-        figures.append(f"an R2 of {percent(row['r2'], 0)}")
-    hits = row["hit_rate"]
-    is_next = is_signed and target.horizon == 1
-    if is_next and hits is not None and hits > HIGHEST_HIT_RATE and row["observations"] >= MIN_MOVES:
-        figures.append(f"a hit rate of {percent(hits, 0)}")
-    record = track_record(result.returns_until_ruin)
-    of_many = HIGHEST_SHARPE_OF_MANY if isinstance(target, AcrossTarget) else math.inf
-    highest = HIGHEST_SHARPE if is_signed else of_many
-    if record.observations >= MIN_MOVES and record.sharpe > highest:
-        figures.append(f"a Sharpe ratio of {number(record.sharpe * math.sqrt(result.bars_per_year), 1)} a year")
-    if not figures:
-        return None
-    return Objection(
-        "No verdict: the result is better than any market gives. Does a feature, the target or the model see the future?",
-        f"{' and '.join(figures)} out of sample is a sign of leakage until it is explained; check features with "
-        "candlecast.testing.check_feature, and look for prices that were filled in or come from later",
         is_of_forecast=True,
     )
 
