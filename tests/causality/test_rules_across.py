@@ -62,6 +62,36 @@ class ByScore:
         return scaled(np.where(known, scores - centre[:, None], 0.0))
 
 
+class ByPlace(ByScore):
+    """The side of each place in the list."""
+
+    def weights(self, scores: np.ndarray, section: Section) -> np.ndarray:
+        return super().weights(scores, section) * np.where(np.arange(scores.shape[1]) % 3 == 0, -1.0, 1.0)
+
+
+@dataclass(frozen=True)
+class Sometimes:
+    """The scores, at moments that a table names."""
+
+    table: np.ndarray
+    gross: float = 1.0
+
+    def weights(self, scores: np.ndarray, section: Section) -> np.ndarray:
+        return ByScore().weights(scores, section) * self.table[: len(scores), None]
+
+
+class Slow:
+    """Halfway to the scores, moment by moment."""
+
+    gross = 1.0
+
+    def weights(self, scores: np.ndarray, section: Section) -> np.ndarray:
+        wanted = ByScore().weights(scores, section)
+        for row in range(1, len(wanted)):
+            wanted[row] = 0.9 * wanted[row - 1] + 0.1 * wanted[row]
+        return wanted
+
+
 class ByVolatility:
     """What is calm, whatever the scores."""
 
@@ -94,6 +124,18 @@ def test_a_table_of_hindsight_is_refused_where_half_of_the_weights_follow_the_sc
         replace(study, rule=Pasted(hindsight(panel, noise=1.0), share=0.6)).run(panel, ledger=Ledger.in_memory())
 
 
-@pytest.mark.parametrize("rule", [ByScore(), ByVolatility(), Equal(), cc.TopBottom(2)])
+def test_a_number_for_each_place_in_the_list_is_refused(panel, study):
+    with pytest.raises(cc.LookaheadError, match="it keeps a number for each place in the list"):
+        replace(study, rule=ByPlace()).run(panel, ledger=Ledger.in_memory())
+
+
+def test_a_table_of_moments_is_refused(panel, study):
+    earned = (np.nan_to_num(panel.returns_ahead(1)) * np.sign(np.nan_to_num(panel.returns_behind(1)))).sum(axis=1)
+    rule = Sometimes((earned > 0).astype(float))
+    with pytest.raises(cc.LookaheadError, match="they go by the number of the row"):
+        replace(study, rule=rule).run(panel, ledger=Ledger.in_memory())
+
+
+@pytest.mark.parametrize("rule", [ByScore(), Slow(), ByVolatility(), Equal(), cc.TopBottom(2)])
 def test_rules_of_users_are_taken(panel, study, rule):
     assert replace(study, rule=rule).run(panel, ledger=Ledger.in_memory()).weights

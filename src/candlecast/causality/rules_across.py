@@ -10,6 +10,8 @@ from candlecast.signals.across import RuleAcross, Section, is_own_across
 
 LEAST_MOMENTS = 40  # with forecasts, that are compared
 LEAST_SHARE = 0.05  # of the weights' squares, that changes while the members stay the same, for a rule to be compared
+FEW = 0.01  # share of the moments, at which weights may depend on the order of the assets by rounding
+LATER, SETTLED = 7, 0.9  # share of the moments left out at the start, as its inverse; correlation of the later half
 GAIN = 3.0  # standard errors, above which the weights for other scores gain
 
 
@@ -20,7 +22,7 @@ def require_answering_rule(
 
     Several times the scores, volatilities and returns of each asset are those of another one, at other moments. Weights that are
     nearly the same as before come from a table, which can hold what happened then; so do weights that gain each time, whatever
-    they have in common with those before.
+    they have in common with those before. With the assets in another order, or from a later start on, each has its own weight.
 
     Args:
         rule: of the study.
@@ -32,11 +34,19 @@ def require_answering_rule(
     Raises:
         LookaheadError: naming the rule.
     """
-    has_score = np.isfinite(scores)
-    rows = np.flatnonzero(has_score.any(axis=1))
+    rows = np.flatnonzero(np.isfinite(scores).any(axis=1))
     if is_own_across(rule) or len(rows) < LEAST_MOMENTS:
         return
-    part = slice(rows[0], rows[-1] + 1)
+    _require_no_table(rule, scores, section, weights, returns, slice(rows[0], rows[-1] + 1))
+    _require_no_places(rule, scores, section, weights)
+    _require_no_rows(rule, scores, section, weights, rows)
+
+
+def _require_no_table(
+    rule: RuleAcross, scores: np.ndarray, section: Section, weights: np.ndarray, returns: np.ndarray, part: slice
+) -> None:
+    """Weights are others for the scores of other assets at other moments, and do not gain with them."""
+    has_score = np.isfinite(scores)
     own = _within_members(weights[part], has_score[part])
     if not float((own**2).sum()) > LEAST_SHARE * float((weights[part] ** 2).sum()):
         return  # held as long as an asset is a member
@@ -65,6 +75,48 @@ def require_answering_rule(
         remedy="Compute them from scores and section; what was known elsewhere at the time enters as a feature, "
         "cc.outside(...). Trade weights that come from elsewhere with cc.backtest_portfolio(assets, weights)",
     )
+
+
+def _require_no_places(rule: RuleAcross, scores: np.ndarray, section: Section, weights: np.ndarray) -> None:
+    """Weights do not depend on the places of the assets; ties of scores, which a place may decide, are few."""
+    places = np.random.default_rng(1).permutation(scores.shape[1])
+    back = np.argsort(places)
+    other = Section(
+        section.volatility[:, places],
+        section.sectors[places],
+        None if section.returns is None else section.returns[:, places],
+    )
+    found = np.asarray(rule.weights(scores[:, places].copy(), other), np.float64)[:, back]
+    is_tied = np.array([len(np.unique(row[np.isfinite(row)])) < np.isfinite(row).sum() for row in scores])
+    moved = ~np.isclose(found, weights, rtol=1e-6, atol=1e-9).all(axis=1) & ~is_tied
+    if moved.sum() > FEW * len(moved):
+        row = int(moved.argmax())
+        raise LookaheadError(
+            f"the weights of rule {type(rule).__name__} at moment {row:,} are others when the assets stand in another order: it "
+            "keeps a number for each place in the list, which can hold what became of the asset",
+            expected="weights that follow from scores, volatilities and returns up to their moment",
+            remedy="Compute them from scores and section alone",
+        )
+
+
+def _require_no_rows(
+    rule: RuleAcross, scores: np.ndarray, section: Section, weights: np.ndarray, rows: np.ndarray
+) -> None:
+    """Weights do not go by the number of the row: where the scores begin later, they are soon the same."""
+    begin, settled = rows[len(rows) // LATER], rows[len(rows) // 2] + 1
+    late = Section(
+        section.volatility[begin:], section.sectors, None if section.returns is None else section.returns[begin:]
+    )
+    found = np.asarray(rule.weights(scores[begin:].copy(), late), np.float64)[settled - begin :]
+    own = weights[settled:]
+    sizes = float((own**2).sum() * (found**2).sum())
+    if (own**2).sum() > 0 and not (own * found).sum() > SETTLED * np.sqrt(sizes):
+        raise LookaheadError(
+            f"the weights of rule {type(rule).__name__} are others at the same moments when the scores begin {begin:,} moments "
+            "later: they go by the number of the row, or by what happened since the first one",
+            expected="weights that follow from scores, volatilities and returns, and forget what lies far back",
+            remedy="Compute them from scores and section of the moments before",
+        )
 
 
 def _within_members(weights: np.ndarray, has_score: np.ndarray) -> np.ndarray:
