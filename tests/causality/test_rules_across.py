@@ -92,6 +92,16 @@ class Slow:
         return wanted
 
 
+class Weekly:
+    """The scores of every fifth moment."""
+
+    gross = 1.0
+
+    def weights(self, scores: np.ndarray, section: Section) -> np.ndarray:
+        held = ByScore().weights(scores, section)[np.arange(len(scores)) // 5 * 5]
+        return np.where(np.isfinite(scores), held, 0.0)
+
+
 class ByVolatility:
     """What is calm, whatever the scores."""
 
@@ -136,6 +146,6 @@ def test_a_table_of_moments_is_refused(panel, study):
         replace(study, rule=rule).run(panel, ledger=Ledger.in_memory())
 
 
-@pytest.mark.parametrize("rule", [ByScore(), Slow(), ByVolatility(), Equal(), cc.TopBottom(2)])
+@pytest.mark.parametrize("rule", [ByScore(), Slow(), Weekly(), ByVolatility(), Equal(), cc.TopBottom(2)])
 def test_rules_of_users_are_taken(panel, study, rule):
     assert replace(study, rule=rule).run(panel, ledger=Ledger.in_memory()).weights

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from candlecast.causality.rows import ROWS_LATER
 from candlecast.causality.rules import MOST_OF_CLOCK, SHIFTS
 from candlecast.errors import LookaheadError
 from candlecast.signals.across import RuleAcross, Section, is_own_across
@@ -11,7 +12,10 @@ from candlecast.signals.across import RuleAcross, Section, is_own_across
 LEAST_MOMENTS = 40  # with forecasts, that are compared
 LEAST_SHARE = 0.05  # of the weights' squares, that changes while the members stay the same, for a rule to be compared
 FEW = 0.01  # share of the moments, at which weights may depend on the order of the assets by rounding
-LATER, SETTLED = 7, 0.9  # share of the moments left out at the start, as its inverse; correlation of the later half
+LEAST_LATER, SETTLED = (
+    60,
+    0.9,
+)  # moments cut off at the start, a multiple of usual periods; correlation of the later half
 GAIN = 3.0  # standard errors, above which the weights for other scores gain
 
 
@@ -103,7 +107,11 @@ def _require_no_rows(
     rule: RuleAcross, scores: np.ndarray, section: Section, weights: np.ndarray, rows: np.ndarray
 ) -> None:
     """Weights do not go by the number of the row: where the scores begin later, they are soon the same."""
-    begin, settled = rows[len(rows) // LATER], rows[len(rows) // 2] + 1
+    multiples = (-(-int(rows[0] + 1) // base) * base for base in (*ROWS_LATER, LEAST_LATER))
+    begin = next((each for each in multiples if each <= rows[len(rows) // 3]), None)
+    if begin is None:
+        return
+    settled = rows[len(rows) // 2] + 1
     late = Section(
         section.volatility[begin:], section.sectors, None if section.returns is None else section.returns[begin:]
     )
