@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -19,7 +20,8 @@ from candlecast.ledger import Ledger
 from candlecast.models import LinearRegression
 from candlecast.study import Study
 from candlecast.study.checkpoints import run_study
-from candlecast.targets import Direction, Price
+from candlecast.targets import Direction, NextReturn, Price, ScaledReturn, TripleBarrier, Volatility
+from candlecast.targets.units import unit_of
 
 
 @pytest.fixture(scope="module")
@@ -127,3 +129,23 @@ def test_a_file_is_studied_once_and_its_run_is_found_again(market, tmp_path):
     again = CliRunner().invoke(cli, words, catch_exceptions=False)
     assert json.loads(first.stdout) == json.loads(again.stdout)
     assert len(list(runs.glob("*/manifest.json"))) == 1
+
+
+@pytest.mark.parametrize(
+    ("target", "said"),
+    [
+        (NextReturn(), r"forecast of the next return.* is [+-]?\d\.\d{3} % \(90 % interval -\d\.\d{3} % to \+\d\.\d{3} %\)\."),
+        (Price(), r"forecast of the next price.* is [\d,]+\.\d\d+ \(90 % interval [\d,]+\.\d\d+ to [\d,]+\.\d\d+\)\."),
+        (Volatility(), r"forecast of the next range.* is \d\.\d\d % \(90 % interval \d\.\d\d % to \d\.\d\d %\)\."),
+        (Direction(), r"forecast of the next direction.* is \d\d\.\d % chance of a rise\."),
+        (ScaledReturn(), r"is [+-]?\d\.\d{3} standard deviations \(90 % interval -\d\.\d{3} to \+\d\.\d{3}\)\."),
+        (TripleBarrier(5), r"is [+-]?\d\.\d{3} \(from -1, the lower barrier, to 1, the upper one\)\."),
+    ],
+    ids=lambda each: getattr(each, "name", ""),
+)
+def test_a_forecast_is_written_in_the_unit_of_its_target(market, features, target, said):
+    study = Study(model=LinearRegression(), features=features, target=target, folds=WalkForward(folds=2), baselines=())
+    bar = study.run(market[:400], ledger=Ledger.in_memory()).next()
+    assert re.search(said, bar.text), bar.text
+    assert bar.to_dict()["unit"] == unit_of(target).name
+    assert bar.to_dict()["forecast"] == bar.forecast

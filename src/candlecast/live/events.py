@@ -13,7 +13,7 @@ from candlecast.dataset.forecast import Forecast
 from candlecast.live.trading import Step
 from candlecast.sources.feed import Notice, Seen
 from candlecast.targets import Target, primary
-from candlecast.targets.words import forecast_words
+from candlecast.targets.units import unit_of
 from candlecast.text.formatting import price as price_words
 
 Kind = Literal["bar", "notice", "limit", "refit"]
@@ -122,7 +122,7 @@ def bar_event(
     fills = tuple((fill[3], fill[4], fill[5], fill[6]) for fill in step.fills)
     mean = None if content["forecast"] is None else content["forecast"]["mean"]
     words = f"{close:%Y-%m-%d %H:%M} UTC {price_words(bar.close)}"
-    words += "" if mean is None else f", forecast {forecast_words(primary(target), mean)}"
+    words += "" if mean is None else f", forecast {unit_of(primary(target)).sentence(mean)}"
     words += "" if content["decided"] is None else f", {position_words(step.decided)}"
     words += "".join(
         f", {'bought' if units > 0 else 'sold'} {abs(units):.6g} at {price_words(price)}" for units, price, *_ in fills

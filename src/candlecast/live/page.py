@@ -22,7 +22,8 @@ from candlecast.serving import Reply, Stream, serve
 from candlecast.study.result import StudyResult
 from candlecast.study.study import Study
 from candlecast.targets import Target
-from candlecast.targets.words import described, forecast_words
+from candlecast.targets.units import unit_of
+from candlecast.targets.words import described
 from candlecast.text.formatting import count, price
 
 NEWEST = 12  # bars and notices that are listed
@@ -99,7 +100,7 @@ def state_of(record: SessionRecord, result: StudyResult, study: Study | None = N
         "interval": opening["interval"],
         "run": f"Paper trading of {Path(opening['run']).name}; feed: {opening['feed']}",
         "period": f"{first} to {last} UTC, {count(len(bars), 'bar')}" if bars else "No bar yet",
-        "forecasts": f"Forecasts of the {described(result.primary_target)}",
+        "forecasts": f"Forecasts of the {described(result.primary_target)} ({unit_of(result.primary_target).reading})",
         "verdict": verdict.text,
         "badges": [
             STATES.get(record.state, record.state),
@@ -157,7 +158,7 @@ def _minute(time: str) -> str:
 
 
 def _bar_row(bar: dict[str, Any], target: Target) -> list[str]:
-    forecast = forecast_words(target, bar["forecast"] and bar["forecast"]["mean"])
+    forecast = unit_of(target).words(bar["forecast"] and bar["forecast"]["mean"])
     position = "-" if bar["decided"] is None else position_words(bar["decided"]).removeprefix("position ")
     return [
         _minute(bar["close_time"]),

@@ -18,6 +18,7 @@ from candlecast.panel.samples import panel_samples
 from candlecast.panel.walking import folds_of, forecast_table, scores_of, walk_panel
 from candlecast.signals.across import weights_of
 from candlecast.targets import AcrossTarget
+from candlecast.targets.units import Unit, unit_of
 from candlecast.targets.words import described
 from candlecast.text.formatting import number, percent, table
 from candlecast.text.json_values import json_values
@@ -35,14 +36,16 @@ class NextMoment:
     """The ranking that is made at the last known moment, and how far it can be trusted.
 
     `made_at`: the close of that moment. `ranking`: one row for each asset that is forecast, the highest first: `symbol`,
-    `score` (the mean over the seeds, higher for a higher return) and `weight`, what the rule holds from the next open on, a
-    fraction of equity. `trained_rows`, `trained_until`: what was learnt from. `is_forecastable`, `has_edge`, `headline`: the
+    `score` (the mean over the seeds, higher for a higher return), `forecast` (the same in the unit of the target, which `unit`
+    names and writes for people; the score with the other sign where the lowest returns are forecast) and `weight`, what the rule
+    holds from the next open on, a fraction of equity. `trained_rows`, `trained_until`: what was learnt from. `is_forecastable`, `has_edge`, `headline`: the
     verdict on the study; `rank_ic` with its 95 % CI: what such rankings were worth out of sample.
     """
 
     interval: str
     model: str
     target: str
+    unit: Unit
     horizon: int
     made_at: datetime
     ranking: pl.DataFrame
@@ -58,14 +61,14 @@ class NextMoment:
     @property
     def text(self) -> str:
         """All of it in a few sentences and a table of both ends of the ranking."""
-        rows = self.ranking.rows()
+        rows = self.ranking.select("symbol", "forecast", "weight").rows()
         ends = rows if len(rows) <= 2 * SHOWN else [*rows[:SHOWN], *rows[-SHOWN:]]
         numbers = {symbol: place for place, (symbol, _, _) in enumerate(rows, start=1)}
-        cells = [(str(numbers[each[0]]), each[0], number(each[1]), percent(each[2])) for each in ends]
+        cells = [(str(numbers[each[0]]), each[0], self.unit.words(each[1]), percent(each[2])) for each in ends]
         ic = f"{number(self.rank_ic, 4)} (95 % CI {number(self.rank_ic_low, 4)} to {number(self.rank_ic_high, 4)})"
         return (
             f"{len(rows):,} assets {self.interval}, {self.model}: ranked by the {self.target}, made at "
-            f"{self.made_at:%Y-%m-%d %H:%M} UTC.\n\n{table(cells, ['rank', 'asset', 'score', 'weight'])}\n\n"
+            f"{self.made_at:%Y-%m-%d %H:%M} UTC.\n\n{table(cells, ['rank', 'asset', 'forecast', 'weight'])}\n\n"
             f"Trained on {self.trained_rows:,} rows up to {self.trained_until:%Y-%m-%d %H:%M} UTC.\n"
             f"Such rankings had an out-of-sample rank IC of {ic}. {self.headline}"
         )
@@ -80,7 +83,7 @@ class NextMoment:
     def to_dict(self) -> dict[str, Any]:
         """Everything as JSON values; what is undefined is None."""
         fields = {name: value for name, value in vars(self).items() if name != "ranking"}
-        return json_values(fields | {"ranking": self.ranking.to_dicts()})
+        return json_values(fields | {"unit": self.unit.name, "ranking": self.ranking.to_dicts()})
 
 
 def next_moment(
@@ -119,12 +122,14 @@ def next_moment(
         interval=str(panel.interval),
         model=result.model,
         target=described(result.target),
+        unit=unit_of(result.target),
         horizon=horizon,
         made_at=times[-1],
         ranking=pl.DataFrame(
             {
                 "symbol": pl.Series([panel.symbols[place] for place in order], dtype=pl.String),
                 "score": scores[-1][order],
+                "forecast": scores[-1][order] * result.target.direction,
                 "weight": weights[order],
             }
         ),

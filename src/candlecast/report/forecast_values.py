@@ -10,6 +10,8 @@ import numpy as np
 import polars as pl
 
 from candlecast.targets.sides import sides_of
+from candlecast.targets.units import UNITS as TARGET_UNITS
+from candlecast.targets.units import unit_of as target_unit
 from candlecast.text.cells import number, percent, price, significant
 from candlecast.text.formatting import moment
 
@@ -45,7 +47,7 @@ UNITS = {
     "price": Unit(PRICE, lambda values, _: values, significant, "change of price, %", 100),
     "volatility": Unit(
         "high to low, % of price",
-        lambda values, _: 100 * np.expm1(np.exp(values)),
+        lambda values, _: 100 * TARGET_UNITS["volatility"].convert(values),
         _points,
         "change of the range, log points",
         100,
@@ -85,11 +87,12 @@ def forecast_words(result: StudyResult, rows: pl.DataFrame, known: pl.DataFrame)
     newest = rows.row(-1, named=True)
     if newest["target"] is not None:
         return words
-    value = unit.convert(np.array(newest["mean"]), np.array(newest["close"]))
-    written = price if unit.label == PRICE else unit.words
+    written = target_unit(result.primary_target).sentence(newest["mean"])
+    if unit.label == PRICE:
+        written = price(float(unit.convert(np.array(newest["mean"]), np.array(newest["close"]))))
     return (
         f"{words} The latest forecast, made {moment(newest['time'])} at a close of {price(newest['close'])}, "
-        f"is {written(float(value))}; its outcome is not known yet."
+        f"is {written}; its outcome is not known yet."
     )
 
 

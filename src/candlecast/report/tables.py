@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from candlecast.backtesting import BacktestResult
 from candlecast.report.unbroken import unbroken
 from candlecast.stats import annual_return
+from candlecast.targets.units import unit_of
 from candlecast.targets.words import described
 from candlecast.text.cells import number, p_value, percent, significant
 from candlecast.text.formatting import CELL, count, holds_words, moment
@@ -56,7 +57,7 @@ MEASURES = {
 
 def accuracy_table(result: StudyResult) -> str:
     """Every model's forecasts, the studied one emphasised."""
-    error = _error_words(result.primary_target.name)
+    error = unit_of(result.primary_target).error
     rows, chosen = [], None
     scores = _scores(result)
     for index, row in enumerate(result.accuracy.iter_rows(named=True)):
@@ -97,7 +98,11 @@ def accuracy_table(result: StudyResult) -> str:
 def measure_notes(result: StudyResult) -> str:
     """A sentence on each column of the accuracy table."""
     measures = MEASURES | dict(_scores(result).values())
-    notes = (f"<dt>{escape(name)}</dt><dd>{escape(words)}</dd>" for name, words in measures.items())
+    own = f"the unit of the target ({unit_of(result.primary_target).name})"
+    notes = (
+        f"<dt>{escape(name)}</dt><dd>{escape(unbroken(words.replace('the unit of the target', own)))}</dd>"
+        for name, words in measures.items()
+    )
     return f'<dl class="notes">{"".join(notes)}</dl>'
 
 
@@ -211,11 +216,6 @@ def _bracketed(
         return CELL
     bounds = ", ".join(words(bound, **digits).removesuffix(" %") for bound in (low, high))
     return f"{words(value, **digits)} [{bounds}]"
-
-
-def _error_words(target: str) -> Callable[[float | None], str]:
-    """The format of errors: those of returns in percent, all others in the unit of the target."""
-    return (lambda value: percent(value, 3)) if target == "return" else significant
 
 
 def _statistic_words(unit: str) -> Callable[[float | None], str]:

@@ -22,6 +22,7 @@ from candlecast.events import Listener, ignore
 from candlecast.signals.rule import decide
 from candlecast.study.fitted import Parts, parts_of
 from candlecast.targets import primary
+from candlecast.targets.units import Unit, unit_of
 from candlecast.targets.words import described
 from candlecast.text.formatting import percent, price
 from candlecast.text.json_values import json_values
@@ -42,7 +43,7 @@ class NextBar:
     """The forecast that is made at the close of the last known bar, and how far it can be trusted.
 
     `made_at`: close of that bar; `known_at`: when the outcome will be known (None where the market's sessions decide that).
-    `forecast`, `low` and `high` are in the target's units: the mean over the seeds, and an interval that held `coverage` of
+    `forecast`, `naive`, `low` and `high` are in the target's units, which `unit` names and writes for people: the mean over the seeds, and an interval that held `coverage` of
     the outcomes in the walk (errors that were made out of sample, in standard deviations where the model says them; None
     with fewer than 40 of them, and for classes). `price`: the last close; `price_forecast`, `price_low` and `price_high` what
     the forecast means in quote currency, where it implies a price. `position`: what the rule holds from the next open on, a
@@ -55,6 +56,7 @@ class NextBar:
     interval: str
     model: str
     target: str
+    unit: Unit
     horizon: int
     made_at: datetime
     known_at: datetime | None
@@ -82,10 +84,11 @@ class NextBar:
     @property
     def text(self) -> str:
         """All of it in a few sentences."""
-        ends = f" ({percent(self.coverage, 0)} interval {_figure(self.low)} to {_figure(self.high)})"
+        low, high = map(self.unit.words, (self.low, self.high))
+        ends = "" if self.low is None else f" ({percent(self.coverage, 0)} interval {low} to {high})"
         made = (
             f"{self.symbol} {self.interval}, {self.model}: the forecast of the {self.target}, made at "
-            f"{self.made_at:%Y-%m-%d %H:%M} UTC, is {_figure(self.forecast)}{ends if self.low is not None else ''}."
+            f"{self.made_at:%Y-%m-%d %H:%M} UTC, is {self.unit.sentence(self.forecast)}{ends}."
         )
         skill = f"{percent(self.r2, 2)} (95 % CI {percent(self.r2_low, 2)} to {percent(self.r2_high, 2)})"
         lines = [made]
@@ -108,7 +111,7 @@ class NextBar:
 
     def to_dict(self) -> dict[str, Any]:
         """Everything as JSON values; what is undefined is None."""
-        return json_values(asdict(self) | {"signal": signal_words(self.position)})
+        return json_values(asdict(self) | {"unit": self.unit.name, "signal": signal_words(self.position)})
 
 
 def signal_words(position: float) -> str:
@@ -214,6 +217,7 @@ def _told(result: StudyResult, parts: Parts, candles: Candles, made: Forecast, j
         interval=str(candles.interval),
         model=result.model,
         target=described(target),
+        unit=unit_of(target),
         horizon=target.horizon,
         made_at=row["time"],
         known_at=_known_at(candles, row["time"], target.horizon),
@@ -271,7 +275,3 @@ def _known_at(candles: Candles, made_at: datetime, horizon: int) -> datetime | N
     for _ in range(horizon):
         known = candles.interval.next(known)
     return known
-
-
-def _figure(value: float | None) -> str:
-    return "unknown" if value is None else f"{value:.5g}"

@@ -1,13 +1,10 @@
-"""What a target is called in a sentence, and how a forecast of it is written; the only place that says it."""
+"""What a target is called in a sentence; the only place that says it."""
 
 from __future__ import annotations
 
-import math
 import re
 
 from candlecast.targets.target import Target
-from candlecast.text.cells import number, percent, price
-from candlecast.text.formatting import CELL
 
 WORDS = {  # one bar ahead, and several
     "return": ("next return", "return over the next {} bars"),
@@ -47,29 +44,3 @@ def label_words(label: str) -> str:
     name, horizon = found.groups() if found else (label, "1")
     words = name.replace("_", " ") if name in WORDS else name
     return words if horizon == "1" else f"{words} in {horizon} bars"
-
-
-def forecast_words(target: Target, value: float | None) -> str:
-    """A forecast in the unit in which people read it; "-" where there is none.
-
-    Returns as a change of the price, ranges from low to high and chances in percent, prices as prices; of the other targets,
-    such as ranks and those of the user, the number itself.
-
-    >>> from candlecast.targets import Direction, NextReturn, Price, Volatility
-    >>> forecast_words(NextReturn(), 0.00821), forecast_words(Direction(), 0.5312), forecast_words(Price(), 2506.8501)
-    ('+0.824 %', '53.1 %', '2,506.85')
-    >>> forecast_words(Volatility(), math.log(0.0123)), forecast_words(NextReturn(), None)
-    ('1.24 %', '-')
-    """
-    if value is None or not math.isfinite(value):
-        return CELL
-    if target.kind == "probability":
-        return percent(value)
-    if target.name == "price":
-        return price(value)
-    if target.name == "volatility":
-        return percent(math.expm1(math.exp(value)), 2)
-    if target.name in ("return", "relative_return", "excess_return"):
-        change = math.expm1(value) if target.name == "return" else value
-        return ("+" if round(100 * change, 3) > 0 else "") + percent(change, 3)
-    return number(value, None)
