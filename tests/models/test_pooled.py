@@ -143,3 +143,15 @@ def test_positions_of_several_assets_imply_the_returns_of_each():
 
 def _forecasts(result, *, fold):
     return result.forecast.frame.filter(fold=fold)["mean"].to_numpy()
+
+
+
+def test_a_pool_is_named_in_words():
+    from candlecast.models.wrappers.pooled import Pool, members
+
+    pooled = model("windows")
+    spec = pooled.model.net_spec(cc.NextReturn())
+    jobs = jobs_of(pooled, assets(400))
+    pool = Pool(members([job for job in jobs if job.fold.index == 0], spec), reach=9)
+    assert pool.words == "A1, A2, A3, fold 0, seed 0"
+    assert jobs[0].words == "A1, fold 0, seed 0"

@@ -94,7 +94,7 @@ def test_what_was_fitted_is_sent_as_its_tensors(model, market):
     features, folds = Features(log_return(), log_range()), WalkForward(folds=1)
     (first,) = model.fit(plan_jobs(model, market, features=features, folds=folds))
     message = (
-        r"of AR\(1\)/fold-0/seed-0 cannot be pickled; expected its tensors, which are NumPy arrays, to be sent or stored "
+        r"of AR\(1\), fold 0, seed 0 cannot be pickled; expected its tensors, which are NumPy arrays, to be sent or stored "
         r"instead\. Send fitted\.tensors\(\), plan the same jobs there, and call model\.restore\(job, tensors\)"
     )
     with pytest.raises(ConfigError, match=message):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from candlecast.ledger import Ledger
-from candlecast.scan.outlook import smallest_edge
+from candlecast.scan.outlook import edge_table, smallest_edge
 from candlecast.scan.scanning import compute_cells, open_plan, outlook_of, working
 from candlecast.stats import adjusted_p_value, clark_west, corrected_level
 from small_scans import LINEAR, plan_of, walk
@@ -56,15 +56,19 @@ def test_an_outlook_times_a_sample_and_keeps_it(tmp_path):
     given = plan_of(*(walk(symbol, seed) for seed, symbol in enumerate("ABCDE")), models=[LINEAR])
     folder, opened = open_plan(given, runs=tmp_path, seed=0)
     with working(opened, folder, workers=1, ray=None) as pool:
-        outlook = outlook_of(opened, folder, pool, Ledger(tmp_path))
+        events = []
+        outlook = outlook_of(opened, folder, pool, Ledger(tmp_path), progress=events.append)
         assert (outlook.series, outlook.cells, outlook.finished, outlook.failed, outlook.trainings) == (5, 5, 2, 0, 6)
         assert outlook.seconds > 0
         assert outlook.memory > 1e7
         (edge,) = outlook.edges
         assert (edge.interval, edge.target, edge.cells) == ("1d", "return_1", 5)
+        assert edge_table(outlook.edges).splitlines()[-1].split()[:3] == ["1d", "return", "5"]
+        assert opened.cells[0].words == "linear return A 1d 12 bp"
         assert edge.r2_alone < edge.r2
         assert "5 cells on 5 series of candles, 2 of them finished before" in str(outlook)
         assert Ledger(tmp_path).count() == 0, "a sample is judged with its scan"
-        compute_cells(opened, opened.cells, folder, pool)
+        compute_cells(opened, opened.cells, folder, pool, progress=events.append)
+        assert not any("_1" in event.detail for event in events)
         after = outlook_of(opened, folder, pool, Ledger(tmp_path))
     assert (after.finished, after.trainings, after.seconds) == (5, 0, 0.0)

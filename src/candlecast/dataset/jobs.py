@@ -76,6 +76,11 @@ class TrainingJob(Protocol):
         ...
 
     @property
+    def words(self) -> str:
+        """The same for people."""
+        ...
+
+    @property
     def seed(self) -> int:
         """Seed of all that is random in the training."""
         ...
@@ -180,7 +185,7 @@ class Unpickled:
     def __reduce__(self) -> Any:
         """Raises ConfigError."""
         raise ConfigError(
-            f"the {type(self).__name__} of {self.job.key} cannot be pickled",
+            f"the {type(self).__name__} of {self.job.words} cannot be pickled",
             expected="its tensors, which are NumPy arrays, to be sent or stored instead",
             remedy="Send fitted.tensors(), plan the same jobs there, and call model.restore(job, tensors); or keep the whole "
             "run with result.save(folder), and read it by load_run(folder)",

@@ -337,7 +337,7 @@ def _step_seeds(state: FleetState, source: int) -> np.ndarray:
 
 def _not_finite(fleet: Fleet, state: FleetState, place: int, name: str, loss: float) -> ConfigError:
     return ConfigError(
-        f"the {name} of {fleet.jobs[state.active[place]].key} is {loss} after {state.steps} steps",
+        f"the {name} of {fleet.jobs[state.active[place]].words} is {loss} after {state.steps} steps",
         expected="a finite loss",
         remedy="Lower Fit(lr=...), set Fit(clip=1.0), or look for extreme values in the features",
     )

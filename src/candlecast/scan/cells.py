@@ -17,6 +17,7 @@ from candlecast.scan.folder import digest_of
 from candlecast.scan.plan import Plan
 from candlecast.study import Study
 from candlecast.targets import label, primary
+from candlecast.targets.words import label_words
 
 TRADING = ("rule", "costs", "cash", "baselines", "model", "type")  # parts of a recipe that no baseline depends on
 OWN_TRADING = ("rule", "costs", "cash", "baselines", "type")  # parts that no training depends on
@@ -64,6 +65,11 @@ class Cell:
     def key(self) -> tuple[str, str, str, str, str]:
         """Symbol, interval, target, model and costs."""
         return self.series.symbol, self.series.interval, self.target, self.model, self.costs
+
+    @property
+    def words(self) -> str:
+        """The same for people, in the order of the tables."""
+        return f"{self.model} {label_words(self.target)} {self.series.symbol} {self.series.interval} {self.costs}"
 
     @property
     def walk(self) -> str:

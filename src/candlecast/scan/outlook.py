@@ -31,6 +31,7 @@ from candlecast.scan.running import keep
 from candlecast.scan.tasks import Share, shares_of, task_of, trainings_of
 from candlecast.scan.workers import Workers
 from candlecast.stats import corrected_level, detectable_r2, detectable_sharpe
+from candlecast.targets.words import label_words
 from candlecast.text.formatting import count, small, table
 
 WIDTH = 80  # characters of the table on a terminal
@@ -101,7 +102,7 @@ def edge_table(edges: Sequence[SmallestEdge]) -> str:
     rows = [
         [
             each.interval,
-            each.target,
+            label_words(each.target),
             f"{each.cells:,}",
             f"{each.bars:,}",
             small(each.level),
@@ -186,7 +187,7 @@ def _timed(
     for cell in left:
         kinds.setdefault((cell.series.interval, cell.target), []).append(cell)
     for done, own in enumerate(kinds.values()):
-        progress(Progress("sample", done, len(kinds), " ".join(own[0].key[:3])))
+        progress(Progress("sample", done, len(kinds), f"{own[0].series.symbol} {own[0].series.interval} {label_words(own[0].target)}"))
         series = _middle(own)
         rate = 0.0  # seconds for a bar of a cell, of the last series that was computed
         for name in series:

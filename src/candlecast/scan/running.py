@@ -73,7 +73,7 @@ def run_cells(
             left.appendleft((again, 1))
             done -= len(again.cells)
         done += len(share.cells)
-        progress(Progress("scan", done, total, " ".join(share.cells[-1].key)))
+        progress(Progress("scan", done, total, share.cells[-1].words))
     return failures
 
 

@@ -261,7 +261,7 @@ def require_finished(opened: Opened, folder: ScanFolder) -> None:
     left = [cell for cell, is_done in zip(opened.cells, done, strict=True) if not is_done]
     if left:
         raise RunError(
-            f"{len(left):,} of {len(opened.cells):,} cells are not finished, such as {' '.join(left[0].key)}",
+            f"{len(left):,} of {len(opened.cells):,} cells are not finished, such as {left[0].words}",
             expected="the cells of all shards in one folder of runs",
             remedy="Run the shards that are left, or the scan without a shard, which computes them",
         )

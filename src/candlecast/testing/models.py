@@ -114,14 +114,14 @@ def _forecast(fitted: Fitted, job: Job, rows: np.ndarray | None = None) -> Predi
         found = np.asarray(values)
         if found.shape != rows.shape or found.dtype != np.float64:
             raise ConfigError(
-                f"forecasts of {job.key} have {name} of shape {found.shape} and type {found.dtype}",
+                f"forecasts of {job.words} have {name} of shape {found.shape} and type {found.dtype}",
                 expected=f"{rows.shape} and float64, one number per row",
                 remedy="Return one forecast per row",
             )
         if not np.isfinite(found).all():
             row = int(rows[np.flatnonzero(~np.isfinite(found))[0]])
             raise ConfigError(
-                f"forecasts of {job.key} have {name} {found[~np.isfinite(found)][0]} at bar {row:,}",
+                f"forecasts of {job.words} have {name} {found[~np.isfinite(found)][0]} at bar {row:,}",
                 expected="finite numbers wherever the window is whole",
                 remedy="Look for a division by zero, or for a fit that diverged",
             )

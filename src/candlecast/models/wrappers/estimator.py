@@ -185,7 +185,7 @@ class Sklearn(Baseline):
             return call(*arguments, **named)
         except Exception as error:  # estimators raise errors of many types: name the job
             raise ConfigError(
-                f"{self.name} failed in {method} on {job.key}, X {arguments[0].shape} ({type(error).__name__}: "
+                f"{self.name} failed in {method} on {job.words}, X {arguments[0].shape} ({type(error).__name__}: "
                 f"{str(error).strip().splitlines()[0] if str(error).strip() else 'no message'})",
                 expected="an estimator that takes X (rows, window x column) and y (rows,)",
                 remedy="Try it on np.zeros of that shape",

@@ -14,7 +14,7 @@ from candlecast.dataset.jobs import Job, Unpickled
 from candlecast.dataset.prediction import Prediction
 from candlecast.dataset.rows import Rows
 from candlecast.dataset.samples import Samples
-from candlecast.errors import NotEnoughDataError
+from candlecast.errors import NotEnoughDataError, listed
 from candlecast.events import Listener, ignore
 from candlecast.features import Scaling, Unscaled, fit_scaling
 from candlecast.models.net import NetModel
@@ -172,6 +172,7 @@ class Pool:
         self.symbol = "+".join(member.job.symbol for member in members)
         index, end = members[0].job.fold.index, sum(len(member.job.samples) + reach for member in members)
         self.key = f"{self.symbol}/fold-{index}/seed-{self.seed}"
+        self.words = f"{listed(member.job.symbol for member in members)}, fold {index}, seed {self.seed}"
         self.samples = self._joined_samples()
         # the same division of the joined rows; the test part comes after them all
         self.fold = Fold(index, Rows.of(self.train_rows), Rows.of(self.valid_rows), range(end, end + 1))
@@ -182,7 +183,7 @@ class Pool:
         rows = self._rows([member.train_rows for member in self.members])
         if not len(rows):
             raise NotEnoughDataError(
-                f"{self.key} has no row whose outcome was known before the first of its assets is tested",
+                f"{self.words} has no row whose outcome was known before the first of its assets is tested",
                 expected="at least one",
                 remedy="Use WalkForward, and assets whose candles begin at about the same time",
             )
