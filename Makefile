@@ -75,7 +75,7 @@ $(VENV)/.installed-test: $(BIN)/python pyproject.toml constraints.txt
 	touch $@ $(VENV)/.installed
 
 docs: $(VENV)/.installed-test
-	$(BIN)/zensical build --clean --strict
+	PYTHONPATH=tools $(BIN)/zensical build --clean --strict
 
 # The wheel and the source archive, in dist, without a network.
 dist: $(VENV)/.installed-test

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 import re
 import shutil
 import subprocess
@@ -198,8 +199,15 @@ def test_the_site_is_built_strictly(tmp_path):
     (tmp_path / "mkdocs.yml").write_text(config, encoding="utf-8")
     shutil.copytree(ROOT / "docs", tmp_path / "docs")
     command = [sys.executable, "-m", "zensical", "build", "--strict", "--config-file", str(tmp_path / "mkdocs.yml")]
-    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, check=False)
+    paths = os.pathsep.join([str(ROOT / "tools"), *filter(None, [os.environ.get("PYTHONPATH")])])
+    done = subprocess.run(
+        command, capture_output=True, text=True, cwd=tmp_path, check=False, env=os.environ | {"PYTHONPATH": paths}
+    )
     assert done.returncode == 0, done.stdout + done.stderr
+    answers = (tmp_path / "build" / "site" / "verdict" / "index.html").read_text(encoding="utf-8")
+    assert "95\u00a0%" in answers and "95 %" not in re.sub(
+        r"<(pre|code)\b.*?</\1>|<[^>]*>", "", answers, flags=re.DOTALL
+    )
     page = (tmp_path / "build" / "site" / "reference" / "study" / "index.html").read_text(encoding="utf-8")
     assert "Walk forward, trade, record the trial, and judge." in page
     loaded = re.findall(

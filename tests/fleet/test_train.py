@@ -233,7 +233,9 @@ def test_progress_counts_every_epoch(market, small):
 @pytest.mark.parametrize("head", [SquaredError(), StudentT()], ids=repr)
 def test_a_loss_that_is_not_finite_is_an_error(market, head):
     model = LSTM(hidden=4, window=6, head=head, training=Fit(epochs=9, batch=16, lr=1e36, clip=None))
-    with pytest.raises(ConfigError, match=r"the (validation )?loss of AR\(1\), fold 0, seed 0 is .*Lower Fit\(lr=...\)"):
+    with pytest.raises(
+        ConfigError, match=r"the (validation )?loss of AR\(1\), fold 0, seed 0 is .*Lower Fit\(lr=...\)"
+    ):
         list(model.fit(jobs_of(model, market, folds=1, seeds=1)))
 
 

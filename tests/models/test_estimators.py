@@ -140,7 +140,11 @@ def sick(answer):
         (sick(lambda x: np.zeros((len(x), 2))), None, r"sick's predict gave \(\d+, 2\) for \d+ rows; expected numbers"),
         (sick(lambda x: np.where(np.arange(len(x)) == 3, np.nan, 0.0)), None, "gave nan for row 3 of"),
         (sick(lambda x: ["up"] * len(x)), None, r"sick's predict gave \(\d+,\) for"),
-        (sick(lambda x: 1 / 0), None, r"sick failed in predict on AR\(1\), fold 0, seed 0.*ZeroDivisionError: division"),
+        (
+            sick(lambda x: 1 / 0),
+            None,
+            r"sick failed in predict on AR\(1\), fold 0, seed 0.*ZeroDivisionError: division",
+        ),
         (sick(lambda x: np.full(len(x), 1.5)), Direction(), r"forecasts 1.5 for the target direction.*in \[0, 1\]"),
         (Sklearn(object), None, "made a object without predict; expected an object with fit"),
         (Sklearn(RandomForestClassifier()), None, "is a classifier, and the target is a value; expected a regressor"),

@@ -145,7 +145,6 @@ def _forecasts(result, *, fold):
     return result.forecast.frame.filter(fold=fold)["mean"].to_numpy()
 
 
-
 def test_a_pool_is_named_in_words():
     from candlecast.models.wrappers.pooled import Pool, members
 

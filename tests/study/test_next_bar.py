@@ -134,7 +134,10 @@ def test_a_file_is_studied_once_and_its_run_is_found_again(market, tmp_path):
 @pytest.mark.parametrize(
     ("target", "said"),
     [
-        (NextReturn(), r"forecast of the next return.* is [+-]?\d\.\d{3} % \(90 % interval -\d\.\d{3} % to \+\d\.\d{3} %\)\."),
+        (
+            NextReturn(),
+            r"forecast of the next return.* is [+-]?\d\.\d{3} % \(90 % interval -\d\.\d{3} % to \+\d\.\d{3} %\)\.",
+        ),
         (Price(), r"forecast of the next price.* is [\d,]+\.\d\d+ \(90 % interval [\d,]+\.\d\d+ to [\d,]+\.\d\d+\)\."),
         (Volatility(), r"forecast of the next range.* is \d\.\d\d % \(90 % interval \d\.\d\d % to \d\.\d\d %\)\."),
         (Direction(), r"forecast of the next direction.* is \d\d\.\d % chance of a rise\."),

@@ -48,5 +48,7 @@ def test_a_sentence_says_what_the_number_is():
 
 def test_every_unit_is_that_of_a_target():
     kinds = [getattr(targets, name) for name in targets.__all__]
-    names = {field.default for kind in kinds for field in [getattr(kind, "__dataclass_fields__", {}).get("name")] if field}
+    names = {
+        field.default for kind in kinds for field in [getattr(kind, "__dataclass_fields__", {}).get("name")] if field
+    }
     assert set(UNITS) <= names

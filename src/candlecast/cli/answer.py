@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -11,6 +10,7 @@ import click
 
 from candlecast.cli.console import print_table, say
 from candlecast.cli.options import is_verbose
+from candlecast.text.unbroken import lines_of
 
 if TYPE_CHECKING:
     from candlecast.evaluation.answers import Answer
@@ -58,9 +58,7 @@ def return_heading(verdict: Verdict) -> str:
 
 def wrapped(text: str, margin: str = "") -> str:
     """Text in lines of at most 80 characters; long words, such as paths, stay whole."""
-    return textwrap.fill(
-        text, COLUMNS, initial_indent=margin, subsequent_indent=margin, break_long_words=False, break_on_hyphens=False
-    )
+    return "\n".join(lines_of(text, COLUMNS, first=margin, indent=margin))
 
 
 def _show_answer(answer: Answer) -> None:

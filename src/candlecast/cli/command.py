@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
 import click
+
+from candlecast.text.unbroken import lines_of
 
 WIDTH = 80  # columns of the help, at most
 OTHER = "Options"
@@ -224,11 +225,10 @@ def _columns(texts: dict[str, str], width: int) -> list[str]:
            --slippage-bps
     """
     first = max(map(len, texts)) + 2
-    wrap = textwrap.TextWrapper(width - first, break_on_hyphens=False, break_long_words=False)
     return [
         f"{'' if row else name:<{first}}{line}"
         for name, text in texts.items()
-        for row, line in enumerate(wrap.wrap(text))
+        for row, line in enumerate(lines_of(text, width - first))
     ]
 
 

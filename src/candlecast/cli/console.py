@@ -6,7 +6,6 @@ import json
 import logging
 import shutil
 import sys
-import textwrap
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import date
@@ -17,6 +16,7 @@ import click
 from candlecast.events import LONGEST_DETAIL, Listener, Progress, ProgressLines, ignore, rate
 from candlecast.text.formatting import table
 from candlecast.text.redaction import redacted, shown, visible
+from candlecast.text.unbroken import lines_of
 
 _drawn: list[Any] = []  # bars of progress that are on the terminal
 
@@ -67,8 +67,7 @@ def wrapped(text: str, width: int = 80) -> str:
     lines = []
     for line in text.split("\n"):
         indent = " " * (len(line) - len(line.lstrip(" ")) + 2)
-        wrap = textwrap.TextWrapper(width, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False)
-        lines += wrap.wrap(line) if len(line) > width else [line]
+        lines += lines_of(line, width, indent=indent) if len(line) > width else [line]
     return "\n".join(lines)
 
 
@@ -86,8 +85,7 @@ def prose(text: str, width: int = 80) -> str:
 
 
 def _filled(block: str, width: int) -> str:
-    wrap = textwrap.TextWrapper(width, break_long_words=False, break_on_hyphens=False)
-    return "\n".join("\n".join(wrap.wrap(line)) for line in block.split("\n"))
+    return "\n".join("\n".join(lines_of(line, width)) for line in block.split("\n"))
 
 
 def _printable(text: str) -> str:

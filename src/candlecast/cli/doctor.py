@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import textwrap
 from functools import partial
 from pathlib import Path
 
@@ -15,6 +14,7 @@ from candlecast.cli.options import common, runs_option
 from candlecast.cli.source_registry import store_option
 from candlecast.events import Progress
 from candlecast.text.redaction import visible
+from candlecast.text.unbroken import lines_of
 
 FAILED = 1  # exit code
 COLOURS = {"ok": "green", "note": "yellow", "failed": "red"}
@@ -69,9 +69,7 @@ def doctor(store: str, *, runs: Path, offline: bool, as_json: bool, quiet: bool)
 
 def _show(finding: checks.Finding) -> None:
     remedy = f". {finding.remedy}" if finding.remedy else ""
-    text = textwrap.wrap(
-        visible(f"{finding.text}{remedy}"), COLUMNS - INDENT, break_long_words=False, break_on_hyphens=False
-    )
+    text = lines_of(visible(f"{finding.text}{remedy}"), COLUMNS - INDENT)
     state = click.style(f"{finding.state:<7}", fg=COLOURS[finding.state])
     click.echo(f"{state}{visible(finding.subject):<{INDENT - 7}}{text[0]}")
     for line in text[1:]:

@@ -283,7 +283,9 @@ class FittedNet(Unpickled):
         lacking = [name for name in names if name not in tensors]
         if lacking:
             raise RunError(
-                f"{lacking[0]} of {job.words} is not there", expected="all that was learnt", remedy="Run the study again"
+                f"{lacking[0]} of {job.words} is not there",
+                expected="all that was learnt",
+                remedy="Run the study again",
             )
         weights = {name[4:]: torch.from_numpy(value) for name, value in tensors.items() if name.startswith("net.")}
         inputs, outcomes = (

@@ -25,6 +25,7 @@ from candlecast.targets import Target
 from candlecast.targets.units import unit_of
 from candlecast.targets.words import described
 from candlecast.text.formatting import count, price
+from candlecast.text.unbroken import unbroken
 
 NEWEST = 12  # bars and notices that are listed
 POINTS = 600  # of each line
@@ -84,7 +85,7 @@ class LivePage:
         seen = ""
         while not closing.wait(0 if not seen else LOOK_SECONDS):
             digest, state = self._look()
-            yield f"data: {json.dumps(state)}\n\n" if digest != seen else ": \n\n"
+            yield f"data: {unbroken(json.dumps(state))}\n\n" if digest != seen else ": \n\n"
             seen = digest
 
 
@@ -182,4 +183,4 @@ def _notice_row(content: dict[str, Any], kind: str) -> list[str]:
 
 def _embedded(state: dict[str, Any]) -> str:
     """JSON that no text can end early inside a page."""
-    return json.dumps(state).replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
+    return unbroken(json.dumps(state)).replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")

@@ -38,8 +38,9 @@ class NextMoment:
     `made_at`: the close of that moment. `ranking`: one row for each asset that is forecast, the highest first: `symbol`,
     `score` (the mean over the seeds, higher for a higher return), `forecast` (the same in the unit of the target, which `unit`
     names and writes for people; the score with the other sign where the lowest returns are forecast) and `weight`, what the rule
-    holds from the next open on, a fraction of equity. `trained_rows`, `trained_until`: what was learnt from. `is_forecastable`, `has_edge`, `headline`: the
-    verdict on the study; `rank_ic` with its 95 % CI: what such rankings were worth out of sample.
+    holds from the next open on, a fraction of equity. `trained_rows`, `trained_until`: what was learnt from.
+    `is_forecastable`, `has_edge`, `headline`: the verdict on the study; `rank_ic` with its 95 % CI: what such rankings were
+    worth out of sample.
     """
 
     interval: str

@@ -17,7 +17,6 @@ from candlecast.report.page_file import page_path, write_page
 from candlecast.report.provenance import provenance_rows, recipe_details
 from candlecast.report.returns_figures import drawdown_frame, drawdown_table, monthly_frame, monthly_table
 from candlecast.report.tables import account_table, table
-from candlecast.report.unbroken import unbroken
 from candlecast.targets.words import described
 from candlecast.text.cells import number, p_value, percent
 from candlecast.text.formatting import count, moment
@@ -71,7 +70,7 @@ def render(result: PanelResult, *, folder: Path = Path()) -> str:
         "drawdowns": table_with_data(
             "drawdowns", "Deepest drawdowns", drawdown_table(result.backtest), drawdown_frame(result.backtest)
         ),
-        "turnover": escape(unbroken(figures.turnover_words(result))),
+        "turnover": escape(figures.turnover_words(result)),
         "sides": _sides(result),
         "exposure": _exposure(result),
         "models": _models(result),

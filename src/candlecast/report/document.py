@@ -9,6 +9,8 @@ from html import escape
 from importlib.resources import files
 from string import Template
 
+from candlecast.text.unbroken import unbroken_html
+
 FRAME = Template("""<!DOCTYPE html>
 <html lang="en">
 <head>
@@ -64,7 +66,7 @@ def document(
     theme = (common / "scripts" / "theme.js").read_text("utf-8")
     digest = base64.b64encode(hashlib.sha256(f"\n{theme}".encode()).digest()).decode()
     scripts = "'unsafe-inline'" if is_scripted else f"'sha256-{digest}'"
-    return FRAME.substitute(
+    page = FRAME.substitute(
         title=escape(title),
         style=style,
         theme=theme,
@@ -72,6 +74,7 @@ def document(
         body=Template((place / f"{body}.html").read_text("utf-8").rstrip()).substitute(values),
         allowed="; ".join(filter(None, (f"script-src {scripts}", allowed))),
     )
+    return unbroken_html(page)
 
 
 def heading_html(name: str, detail: str = "", question: str = "") -> str:

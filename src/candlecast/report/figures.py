@@ -10,8 +10,6 @@ from urllib.parse import quote
 
 import polars as pl
 
-from candlecast.report.unbroken import unbroken
-
 MOST_DATA_ROWS = 5_000  # of a figure whose data stands in its link
 
 
@@ -41,7 +39,7 @@ class Figure:
 
 def figure_html(figure: Figure) -> str:
     """The figure on the page; a sentence where there is nothing to draw."""
-    title, caption = escape(figure.title), escape(unbroken(figure.caption))
+    title, caption = escape(figure.title), escape(figure.caption)
     if not figure.is_drawn:
         return f'<div class="absent" id="{figure.name}"><h3>{title}</h3><p>{caption}</p></div>'
     keys = "".join(f'<li><i class="key {kind}"></i>{escape(words)}</li>' for kind, words in figure.legend)

@@ -10,8 +10,7 @@ import numpy as np
 import polars as pl
 
 from candlecast.targets.sides import sides_of
-from candlecast.targets.units import UNITS as TARGET_UNITS
-from candlecast.targets.units import unit_of as target_unit
+from candlecast.targets.units import UNITS as TARGET_UNITS, unit_of as target_unit
 from candlecast.text.cells import number, percent, price, significant
 from candlecast.text.formatting import moment
 

@@ -11,7 +11,6 @@ import numpy as np
 from candlecast.errors import CandlecastError
 from candlecast.ledger.trials import as_ledger
 from candlecast.report.tables import table
-from candlecast.report.unbroken import unbroken
 from candlecast.stats import annual_return, level_of_next, sharpe
 from candlecast.text import cells
 from candlecast.text.cells import number, percent
@@ -61,7 +60,7 @@ def trials_table(result: Recorded) -> str:
         "Every further trial raises what a result must show: the next one is significant at 5 % with a p-value below "
         f"{small(level_of_next(counted.forecasts))} for its forecast and {small(level_of_next(counted.trades))} for its account."
     )
-    note = f'<p class="note">{escape(unbroken(words))}</p>'
+    note = f'<p class="note">{escape(words)}</p>'
     shown = numbered[-MOST_TRIALS:]
     if not shown:
         return f'{note}<p class="absent">The ledger holds no trial of this market, interval and target.</p>'

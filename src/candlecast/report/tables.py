@@ -8,7 +8,6 @@ from itertools import zip_longest
 from typing import TYPE_CHECKING
 
 from candlecast.backtesting import BacktestResult
-from candlecast.report.unbroken import unbroken
 from candlecast.stats import annual_return
 from candlecast.targets.units import unit_of
 from candlecast.targets.words import described
@@ -100,7 +99,7 @@ def measure_notes(result: StudyResult) -> str:
     measures = MEASURES | dict(_scores(result).values())
     own = f"the unit of the target ({unit_of(result.primary_target).name})"
     notes = (
-        f"<dt>{escape(name)}</dt><dd>{escape(unbroken(words.replace('the unit of the target', own)))}</dd>"
+        f"<dt>{escape(name)}</dt><dd>{escape(words.replace('the unit of the target', own))}</dd>"
         for name, words in measures.items()
     )
     return f'<dl class="notes">{"".join(notes)}</dl>'
@@ -189,9 +188,7 @@ def table(
     body = []
     for index, (name, *cells) in enumerate(lines):
         kind = ' class="chosen"' if index == emphasised else ""
-        values = "".join(
-            f"<td{side}>{escape(unbroken(cell))}</td>" for cell, side in zip_longest(cells, sides[1:], fillvalue="")
-        )
+        values = "".join(f"<td{side}>{escape(cell)}</td>" for cell, side in zip_longest(cells, sides[1:], fillvalue=""))
         body.append(f'<tr{kind}><th scope="row">{escape(name)}</th>{values}</tr>')
     header = f"<thead><tr>{head}</tr></thead>" if heads else ""
     style = style or ("" if heads else "pairs")

@@ -187,7 +187,14 @@ def _timed(
     for cell in left:
         kinds.setdefault((cell.series.interval, cell.target), []).append(cell)
     for done, own in enumerate(kinds.values()):
-        progress(Progress("sample", done, len(kinds), f"{own[0].series.symbol} {own[0].series.interval} {label_words(own[0].target)}"))
+        progress(
+            Progress(
+                "sample",
+                done,
+                len(kinds),
+                f"{own[0].series.symbol} {own[0].series.interval} {label_words(own[0].target)}",
+            )
+        )
         series = _middle(own)
         rate = 0.0  # seconds for a bar of a cell, of the last series that was computed
         for name in series:

@@ -14,7 +14,6 @@ import polars as pl
 from candlecast.interval import Interval
 from candlecast.report.document import document, heading_html
 from candlecast.report.page_file import page_path, write_page
-from candlecast.report.unbroken import unbroken
 from candlecast.scan.cell_result import cell_result
 from candlecast.scan.folder import ScanFolder
 from candlecast.scan.judging import equity_of
@@ -70,7 +69,7 @@ def render(scan: Scan, folder: ScanFolder, order: pl.DataFrame, links: dict[str,
         else (f"{_first_words(len(links))}; scan.report(cells=None), or --reports in the shell, writes more.")
     )
     values = {
-        "text": escape(unbroken(scan.text)),
+        "text": escape(scan.text),
         "linked": escape(linked),
         "edges": _edge_table(scan.smallest_edges),
         "heat": "".join(heat_maps(frame, question, links) for question in QUESTIONS),

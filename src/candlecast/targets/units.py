@@ -90,7 +90,9 @@ _RELATIVE = Unit("return", "return, %", write=_signed(_percent(3)), error=_perce
 UNITS = {  # by the name of the target
     "return": Unit("log return", "change of the price, %", _change, _signed(_percent(3)), error=_percent(3)),
     "price": Unit("price", write=price),
-    "direction": Unit("probability of a rise", "probability of a rise, %", write=_percent(1), said="{} chance of a rise"),
+    "direction": Unit(
+        "probability of a rise", "probability of a rise, %", write=_percent(1), said="{} chance of a rise"
+    ),
     "volatility": Unit("ln ln(high / low)", "high above low, %", _range, _percent(2)),
     "triple_barrier": Unit(
         "expected label",

@@ -6,11 +6,11 @@ What is unknown (None or NaN) is written as "undefined" in a sentence and "-" in
 from __future__ import annotations
 
 import math
-import textwrap
 from collections.abc import Sequence
 from datetime import datetime
 
 from candlecast.text.redaction import visible
+from candlecast.text.unbroken import lines_of
 
 SENTENCE, CELL = "undefined", "-"
 GAP = "  "  # between the columns of a table
@@ -128,17 +128,17 @@ def table(rows: Sequence[Sequence[str]], headings: Sequence[str], *, width: int 
     cells = [[[cell] for cell in line] for line in lines]
     if width is not None and _width(cells) > width:
         cells[0] = [
-            textwrap.wrap(heading, max(map(len, (*heading.split(), *body)), default=1)) or [""]
+            lines_of(heading, max(map(len, (*heading.split(), *body)), default=1)) or [""]
             for heading, *body in zip(*lines, strict=True)
         ]
     if width is not None and _width(cells) > width and is_left[-1]:
         room = width - _width([line[:-1] for line in cells]) - len(GAP)
         if room >= NARROWEST:
-            cells = [[*line[:-1], textwrap.wrap(" ".join(line[-1]), room) or [""]] for line in cells]
+            cells = [[*line[:-1], lines_of(" ".join(line[-1]), room) or [""]] for line in cells]
     while width is not None and _width(cells) > width and (place := _widest(cells, is_left)) is not None:
         room = max(len(text) for line in cells for text in line[place]) - 1
         for line in cells:
-            line[place] = textwrap.wrap(" ".join(line[place]), room) or [""]
+            line[place] = lines_of(" ".join(line[place]), room) or [""]
     widths = [max(len(text) for cell in column for text in cell) for column in zip(*cells, strict=True)]
     written = []
     for place, line in enumerate(cells):

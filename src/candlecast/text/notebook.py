@@ -9,6 +9,7 @@ from typing import Any
 
 from candlecast.text.formatting import CELL
 from candlecast.text.redaction import visible
+from candlecast.text.unbroken import unbroken
 
 SHOWN = 5  # rows at each end of a table
 
@@ -60,7 +61,7 @@ def notebook_text(text: str) -> str:
     >>> notebook_text("a  1")
     '<pre>a  1</pre>'
     """
-    lines = "\n".join(_safe(line) for line in text.split("\n"))
+    lines = "\n".join(escape(visible(line)) for line in text.split("\n"))
     return f"<pre>{lines}</pre>"
 
 
@@ -74,4 +75,4 @@ def _plain(value: object) -> str:
 
 
 def _safe(value: object) -> str:
-    return escape(visible(str(value)))
+    return escape(unbroken(visible(str(value))))

@@ -6,6 +6,7 @@ from importlib.resources import files
 from string import Template
 
 from candlecast.serving import Reply
+from candlecast.text.unbroken import unbroken_html
 from candlecast.ui.listing import address, safe
 
 PAGES = (
@@ -37,7 +38,7 @@ def page(heading: str, content: str, *, of: str | None, lead: str = "", status: 
         root=root,
         content=content,
     )
-    return Reply(filled, status=status)
+    return Reply(unbroken_html(filled), status=status)
 
 
 def with_way_back(html: str, address: str, words: str) -> str:

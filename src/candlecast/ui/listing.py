@@ -8,7 +8,6 @@ from html import escape
 from typing import Any, Generic, TypeVar
 from urllib.parse import quote, urlencode
 
-from candlecast.report.unbroken import unbroken
 from candlecast.text.redaction import visible
 
 SHORT = 14  # letters of a first cell that stays in one line
@@ -185,7 +184,7 @@ def safe(text: object) -> str:
     >>> safe("<b>")
     '&lt;b&gt;'
     """
-    return escape(unbroken(visible(str(text))))
+    return escape(visible(str(text)))
 
 
 def _is_number(value: Any) -> bool:

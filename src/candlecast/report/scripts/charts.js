@@ -37,7 +37,7 @@ class BarChart {
     const pyramids = each.kind === "candles" ? ["open", "high", "low", "close"] : [each.column];
     const of = pyramids.map((name) => this.data.pyramid(name));
     const digits = each.digits ?? (each.percent ? 1 : each.kind === "candles" ? priceDigits(of[0].largest) : digitsOf(of[0].largest));
-    const words = each.percent ? (value) => `${value.toFixed(digits)} %` : each.kind === "volume" ? short : (value) => written(value, digits);
+    const words = each.percent ? (value) => `${value.toFixed(digits)}\u00a0%` : each.kind === "volume" ? short : (value) => written(value, digits);
     const format = {type: "custom", minMove: 1e-9, formatter: words};
     const options = {priceFormat: format, lastValueVisible: false, priceLineVisible: false, crosshairMarkerVisible: false};
     if (each.kind === "candles") {

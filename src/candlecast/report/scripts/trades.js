@@ -32,7 +32,7 @@ class Trades {
     if (kind === "time") return moment(this.data.time[value], this.data.step);
     if (kind === "words") return this.worded(this.header.words[name][value]);
     if (value !== value) return "-";
-    if (kind === "percent") return `${value.toFixed(2)} %`;
+    if (kind === "percent") return `${value.toFixed(2)}\u00a0%`;
     return kind === "count" ? written(value, 0) : kind === "money" ? written(value, 2) : written(value, this.digits);
   }
 
@@ -121,7 +121,7 @@ class Trades {
       const side = fill("side", i) > 0 ? "buy" : "sell", target = fill("target", i);
       const cells = [
         moment(this.data.time[fill("bar", i)], this.data.step), side, written(fill("units", i)), written(fill("price", i), this.digits),
-        fill("cost", i).toFixed(2), target === target ? `${target.toFixed(0)} %` : this.worded(this.header.reasons[fill("reason", i)]),
+        fill("cost", i).toFixed(2), target === target ? `${target.toFixed(0)}\u00a0%` : this.worded(this.header.reasons[fill("reason", i)]),
         percent(fill("mean", i)), ...this.header.seeds.map((seed) => percent(fill(`seed_${seed}`, i))),
       ];
       cells.forEach((words, place) => line.appendChild(Object.assign(document.createElement(place ? "td" : "th"), {textContent: words, ...(place ? {} : {scope: "row"})})));
@@ -148,7 +148,7 @@ class Trades {
 }
 
 function percent(value) {
-  return value === value ? `${value > 0 ? "+" : ""}${value.toFixed(3)} %` : "-";
+  return value === value ? `${value > 0 ? "+" : ""}${value.toFixed(3)}\u00a0%` : "-";
 }
 
 /** A time in UTC, as a date alone for bars of a day or more. */
