@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
 
@@ -78,6 +79,8 @@ def test_a_panel_is_run_listed_and_reported(folder, monkeypatch, capsys):
     assert code == 0 and "the replay is equal in all 11 stages" in " ".join(out.split())
     code, out, _ = call(folder, monkeypatch, capsys, "forecast", found["run"])
     assert code == 0 and "5 assets 1d, pooled_lstm: ranked by the chance to beat the median return" in out
+    assert max(map(len, out.splitlines())) <= 80
+    assert re.search(r"^1 +A00\d +\d\d\.\d %", out, re.MULTILINE)
     for command in ("paper", "backtest"):
         code, _, err = call(folder, monkeypatch, capsys, command, found["run"])
         assert code == 1 and "is the run of a panel; expected the run of one asset. Use candlecast report" in err

@@ -11,6 +11,7 @@ import sys
 import threading
 import urllib.error
 import urllib.request
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
@@ -210,4 +211,5 @@ def test_the_live_verdict_says_the_day_and_how_long_it_takes(run, tmp_path):
     assert verdict.text.startswith("Day 7 (160 bars): ")
     assert 0 < verdict.p_earns <= 1
     assert verdict.to_dict()["text"] == verdict.text
+    assert "(p < 0.001)" in replace(verdict, p_beats=1e-9).text and "(p = 0.21)" in replace(verdict, p_beats=0.21).text
     assert ("would take about" in verdict.text) == (verdict.days_needed < float("inf") and not verdict.has_edge)

@@ -6,6 +6,7 @@ import pytest
 
 from browsing import browser, needs_browser, serious_faults, watched
 from candlecast.models import Naive
+from candlecast.targets import Direction
 
 __all__ = ["browser"]  # fixtures
 pytestmark = needs_browser
@@ -288,4 +289,41 @@ def test_reasons_are_words_on_the_page_and_names_in_the_data(path, visit, result
         page.locator("[data-csv=trades]").click()
     reasons = [line.rsplit(",", 1)[1] for line in download.value.path().read_text().splitlines()[1:]]
     assert set(reasons) <= set(result.backtest.trades["exit_reason"].drop_nulls()) | {"still open"}
+    page.close()
+
+
+def test_the_dates_that_a_chart_shows_are_named_and_follow_the_view(path, visit, result):
+    page, _, _ = visit(path, 390)
+    page.locator(".chart").first.scroll_into_view_if_needed()
+    times = result.candles.frame["open_time"].dt.strftime("%Y-%m-%d").to_list()
+    shown = "document.querySelector('.chart .span').textContent"
+    first, last = page.evaluate(shown).split(" to ")
+    assert (times.index(first), last) == (round(page.evaluate(VIEW)[0]), times[-1])
+    page.evaluate("candlecast.views.market.set(0, candlecast.views.market.bars)")
+    eventually(page, f"{shown} === '{times[0]} to {times[-1]}'")
+    page.close()
+
+
+def test_outcomes_of_a_direction_are_dots(study_of, tmp_path, visit):
+    report = study_of(target=Direction(), baselines=()).report(tmp_path / "direction.html")
+    page, said, _ = visit(report, 390)
+    assert said == []
+    assert page.evaluate("document.querySelectorAll('.key.dot.grey').length") == 1
+    options = page.evaluate(
+        "candlecast.views.market.charts.flatMap(({series}) => series).filter(({dots}) => dots).map(({api}) => api.options())"
+    )
+    assert [(each["lineVisible"], each["pointMarkersVisible"]) for each in options] == [(False, True)]
+    page.close()
+
+
+def test_headings_of_tables_stand_in_one_line_on_a_phone_and_numbers_to_the_right(path, visit):
+    page, _, _ = visit(path, 390)
+    heights = page.evaluate(
+        "[...document.querySelectorAll('.scroll table:not(.map) thead')].map(each => each.getBoundingClientRect().height)"
+    )
+    assert heights and max(heights) < 40
+    sides = page.evaluate(
+        "[...document.querySelectorAll('.words td.number')].map(each => getComputedStyle(each).textAlign)"
+    )
+    assert set(sides) <= {"right"}
     page.close()

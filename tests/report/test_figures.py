@@ -22,7 +22,7 @@ from candlecast.report.market_chart import add_candles, bars_of, forecast_figure
 from candlecast.report.returns_figures import distribution, drawdown_frame, drawdown_table, monthly_frame
 from candlecast.report.trade_list import add_trades
 from candlecast.report.training_figures import loss_band, losses, skill_by_training, timeline
-from candlecast.targets import Direction, NextReturn, Price, Volatility
+from candlecast.targets import Direction, NextReturn, Price, ScaledReturn, TripleBarrier, Volatility
 
 
 def forecasts(result, columns):
@@ -129,6 +129,26 @@ def test_a_forecast_of_the_last_price_is_said_to_follow_the_past(study_of, horiz
     assert "the curve mostly repeats the past" in figure.caption
     errors = dict(figure.data.iter_rows())
     assert errors[horizon] == pytest.approx(0, abs=1e-9) and errors[0] > 0
+
+
+def test_a_forecast_that_is_as_far_from_all_bars_resembles_none(study_of):
+    result = study_of(model=Naive(), target=ScaledReturn(), baselines=())
+    figure = lag_figure(result, forecast_rows(result))
+    assert "within 10 % of each other: it resembles none" in figure.caption
+    assert "mean absolute distance, standard deviations" in figure.drawing
+
+
+@pytest.mark.parametrize(
+    ("target", "across", "up"),
+    [
+        (Direction(), "forecast probability of a rise, %", "actual share of rises, %"),
+        (TripleBarrier(5), "forecast label", "actual label"),
+        (Volatility(), "forecast change of the range, log points", "actual change of the range, log points"),
+    ],
+)
+def test_axes_of_groups_say_what_was_forecast_and_what_came(study_of, target, across, up):
+    figure = forecast_in_groups(study_of(target=target, baselines=()))
+    assert across in figure.drawing and up in figure.drawing
 
 
 def test_equity_and_drawdown_end_where_the_account_does(result, drawn):

@@ -104,6 +104,9 @@ def test_the_command_gives_one_object_for_one_run_and_a_line_for_each_of_many(ma
     assert json.loads(told.stdout) == result.next().to_dict()
     told = CliRunner().invoke(cli, ["forecast", str(folder), str(folder), "-q"], catch_exceptions=False)
     assert len(told.stdout.strip().splitlines()) == 3 and "R2 vs naive" in told.stdout
+    bar = result.next()
+    assert bar.unit.words(bar.forecast) in told.stdout
+    assert f"{bar.unit.words(bar.low)} to {bar.unit.words(bar.high)}" in told.stdout
 
 
 def test_a_file_is_studied_once_and_its_run_is_found_again(market, tmp_path):

@@ -80,7 +80,7 @@ def forecast(
         print_json(every[0].to_dict() if len(every) == 1 else {"forecasts": [each.to_dict() for each in every]})
         return
     for each in panels:
-        say(str(each))
+        say(prose(str(each)))
     if len(found) == 1:
         say(prose(str(found[0])))
     elif found:
@@ -161,13 +161,13 @@ def _known(candles: Candles, study: Study, runs: Path, seed: int) -> StudyResult
 
 def _row(found: NextBar) -> list[str]:
     from candlecast.study.next_bar import signal_words
-    from candlecast.text.cells import percent, significant
+    from candlecast.text.cells import percent
 
-    ends = "-" if found.low is None else f"{significant(found.low)} to {significant(found.high)}"
+    ends = "-" if found.low is None else " to ".join(map(found.unit.words, (found.low, found.high)))
     return [
         f"{found.symbol} {found.interval}",
         f"{found.made_at:%Y-%m-%d %H:%M}",
-        significant(found.forecast),
+        found.unit.words(found.forecast),
         ends,
         signal_words(found.position),
         f"{found.since:%Y-%m-%d}",

@@ -12,7 +12,7 @@ import numpy as np
 from candlecast.evaluation.anytime import LEVEL, anytime_p, bars_until_shown, beats, earns, falls_short
 from candlecast.live.record import SessionRecord
 from candlecast.study.result import StudyResult
-from candlecast.text.formatting import count, years
+from candlecast.text.formatting import count, p_value, years
 from candlecast.text.json_values import json_values
 from candlecast.text.notebook import notebook_paragraph
 
@@ -57,9 +57,9 @@ class LiveVerdict:
         """In a few sentences."""
         day = f"Day {math.ceil(self.days):,} ({count(self.bars, 'bar')}): "
         if self.has_edge:
-            said = f"earnings after costs are shown (p = {self.p_earns:.3f} at every look)."
+            said = f"earnings after costs are shown ({_chance(self.p_earns)} at every look)."
         else:
-            said = f"no edge shown so far (p = {self.p_earns:.2f} at every look)"
+            said = f"no edge shown so far ({_chance(self.p_earns)} at every look)"
             said += (
                 "; the backtest earned nothing that could be shown."
                 if math.isinf(self.days_needed)
@@ -68,9 +68,9 @@ class LiveVerdict:
         if not math.isnan(self.p_beats):
             is_better = self.p_beats < LEVEL
             words = "is better than naive" if is_better else "is not shown to be better than naive"
-            said += f" The forecast {words} (p = {self.p_beats:.2f})."
+            said += f" The forecast {words} ({_chance(self.p_beats)})."
         if self.is_worse:
-            said += f" Results are worse than the backtest's (p = {self.p_falls_short:.3f})."
+            said += f" Results are worse than the backtest's ({_chance(self.p_falls_short)})."
         return day + said
 
     def __str__(self) -> str:
@@ -139,3 +139,9 @@ def duration_words(days: float) -> str:
     ('about 140 days', 'about 52 years')
     """
     return f"about {math.ceil(days):,} days" if days < LONG_DAYS else years(days / DAYS_A_YEAR)
+
+
+def _chance(p: float) -> str:
+    """A p-value in a sentence."""
+    words = p_value(p)
+    return f"p {words}" if words.startswith("<") else f"p = {words}"

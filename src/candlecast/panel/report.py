@@ -212,7 +212,10 @@ def _provenance(result: PanelResult, folder: Path) -> list[tuple[str, str]]:
     panel = result.panel
     universe = repr(panel.universe) if panel.universe else "none was given"
     return [
-        ("Assets", f"{panel!r}; universe: {universe}"),
+        (
+            "Assets",
+            f"{count(len(panel.assets), 'asset')}, {panel.interval}, {count(len(panel), 'moment')}; universe: {universe}",
+        ),
         ("Digest of the assets", panel.fingerprint),
         *provenance_rows(result.environment, result.recipe, result.forecast.seeds),
     ]

@@ -21,6 +21,7 @@ GROUPS = 10
 SMALLEST_GROUP = 5  # forecasts; a mean of fewer says nothing
 NORMAL_95 = 1.96
 LAGS = np.arange(-3, 7)
+ALIKE = 0.1  # distances that differ by a smaller share are called equal
 
 
 def forecast_in_groups(result: StudyResult) -> Figure:
@@ -46,7 +47,7 @@ def forecast_in_groups(result: StudyResult) -> Figure:
     drawing = svg.drawing(
         axes,
         title,
-        svg.frame(axes, x_title=f"forecast {unit.change}", y_title=f"actual {unit.change}"),
+        svg.frame(axes, x_title=f"forecast {unit.change}", y_title=unit.outcome or f"actual {unit.change}"),
         svg.line(axes, ends, ends, "grey dashed"),
         svg.level(axes, naive, "orange dotted"),
         svg.whiskers(axes, x, y - margin, y + margin, "blue"),
@@ -71,20 +72,27 @@ def lag_figure(result: StudyResult, rows: pl.DataFrame) -> Figure:
     errors = lag_errors(forecast, outcome, LAGS)
     horizon = result.primary_target.horizon
     nearest = int(LAGS[np.argmin(errors)])
+    y_title = ", ".join(filter(None, ("mean absolute distance", unit.distance)))
     edges = np.arange(LAGS[0] - 0.5, LAGS[-1] + 1.0)
     axes = svg.Axes(x=(edges[0], edges[-1]), y=(0.0, float(errors.max()) * 1.06))
     labels = [f"lag {lag}: {unit.words(float(error))}" for lag, error in zip(LAGS, errors, strict=True)]
     drawing = svg.drawing(
         axes,
         title,
-        svg.frame(axes, x_title="lag of the outcome, bars", y_title="mean absolute distance"),
+        svg.frame(
+            axes,
+            x_title="lag of the outcome, bars",
+            y_title=y_title,
+        ),
         svg.bars(axes, edges, errors, "grey", labels),
         svg.bars(axes, np.array([-0.5, 0.5]), errors[LAGS == 0], "blue", ["what it forecasts"]),
         svg.bars(
             axes, np.array([horizon - 0.5, horizon + 0.5]), errors[horizon == LAGS], "orange", ["last value known"]
         ),
     )
-    if nearest == horizon:
+    if errors.min() > (1 - ALIKE) * errors.max():
+        words = f"All distances are within {percent(ALIKE, 0)} of each other: it resembles none of these values most."
+    elif nearest == horizon:
         row = result.accuracy.row(by_predicate=pl.col("model") == result.model, named=True)
         words = (
             "It is nearest to the last value known when it was made: the curve mostly repeats the past. What it adds to that "

@@ -27,6 +27,8 @@ class Unit:
     words: Callable[[float], str]
     change: str  # the axis of changes against naive
     change_scale: float
+    outcome: str = ""  # the axis of actual changes, where it is no change
+    distance: str = ""  # the unit of distances between values, where they have one
 
 
 def _points(value: float) -> str:
@@ -35,24 +37,45 @@ def _points(value: float) -> str:
 
 PRICE = "closing price"
 UNITS = {
-    "return": Unit(PRICE, lambda values, close: close * np.exp(values), significant, "change of price, %", 100),
-    "triple_barrier": Unit("expected label, -1 to 1", lambda values, _: values, significant, "expected label", 1),
+    "return": Unit(
+        PRICE, lambda values, close: close * np.exp(values), significant, "change of price, %", 100, distance="price"
+    ),
+    "triple_barrier": Unit("expected label, -1 to 1", lambda values, _: values, significant, "label", 1),
     "scaled_return": Unit(
-        "return, standard deviations", lambda values, _: values, significant, "return, standard deviations", 1
+        "return, standard deviations",
+        lambda values, _: values,
+        significant,
+        "return, standard deviations",
+        1,
+        distance="standard deviations",
     ),
     "excess_return": Unit(
-        "return beyond the benchmark, %", lambda values, _: 100 * values, _points, "return beyond the benchmark, %", 100
+        "return beyond the benchmark, %",
+        lambda values, _: 100 * values,
+        _points,
+        "return beyond the benchmark, %",
+        100,
+        distance="%",
     ),
-    "price": Unit(PRICE, lambda values, _: values, significant, "change of price, %", 100),
+    "price": Unit(PRICE, lambda values, _: values, significant, "change of price, %", 100, distance="price"),
     "volatility": Unit(
         "high to low, % of price",
         lambda values, _: 100 * TARGET_UNITS["volatility"].convert(values),
         _points,
         "change of the range, log points",
         100,
+        distance="% of price",
     ),
 }
-PROBABILITY = Unit("probability of a rise, %", lambda values, _: 100 * values, _points, "probability of a rise, %", 100)
+PROBABILITY = Unit(
+    "probability of a rise, %",
+    lambda values, _: 100 * values,
+    _points,
+    "probability of a rise, %",
+    100,
+    outcome="actual share of rises, %",
+    distance="%",
+)
 
 
 def unit_of(result: StudyResult) -> Unit:

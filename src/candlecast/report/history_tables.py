@@ -12,6 +12,7 @@ from candlecast.errors import CandlecastError
 from candlecast.ledger.trials import as_ledger
 from candlecast.report.tables import table
 from candlecast.stats import annual_return, level_of_next, sharpe
+from candlecast.targets.words import label_words
 from candlecast.text import cells
 from candlecast.text.cells import number, percent
 from candlecast.text.formatting import count, moment, small
@@ -51,7 +52,7 @@ def trials_table(result: Recorded) -> str:
     counted = result.counted
     words = (
         f"{count(counted.trials, 'trial')} counted in this workspace with this one, {counted.family:,} of them on {own.symbol} "
-        f"{own.interval}, {own.target}. Effective number of trials: {counted.forecasts:,.1f} as "
+        f"{own.interval}, {label_words(own.target)}. Effective number of trials: {counted.forecasts:,.1f} as "
         f"forecasts, {counted.trades:,.1f} as strategies. "
     )
     if math.isfinite(counted.overfitting):

@@ -73,10 +73,11 @@ def forecast_figure(result: StudyResult, columns: Columns, rows: pl.DataFrame) -
         values[places - first] = unit.convert(read, close)
         columns.add(name, values, offset=first)
     thin = {"kind": "line", "colour": "blue-pale", "width": 1}
-    figures = {"digits": 2, "percent": True} if "%" in unit.label else {}
+    figures = {"digits": 1 if is_probability else 2, "percent": True} if "%" in unit.label else {}
+    outcomes = {"dots": True} if is_probability else {}  # they are all or nothing, and a line between them says nothing
     series = [
         *({**thin, "column": name, "label": label} for name, label in SEED_RANGE.items() if name in shown),
-        {"kind": "line", "column": "actual", "label": "actual", "colour": "grey", "width": 2},
+        {"kind": "line", "column": "actual", "label": "actual", "colour": "grey", "width": 2, **outcomes},
         {"kind": "line", "column": "naive", "label": "naive", "colour": "orange", "width": 1, "dash": 2},
         {"kind": "line", "column": "forecast", "label": result.model, "colour": "blue", "width": 2},
     ]

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 CAPTION = (
     "Each bar goes from the Sharpe ratio of the study (dotted) to that with one mistake: orange where the mistake adds to it, "
-    "blue where it does not. Share: how much of a Sharpe ratio above zero the mistake is."
+    "blue where it does not. Share: the part of a Sharpe ratio above zero that the mistake makes up."
 )
 ROW_PIXELS = 26
 LABEL_PIXELS = 206

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Sequence
 from html import escape
 from itertools import zip_longest
@@ -42,6 +43,7 @@ SCORES = {  # of volatility, and of forecasts with a width: the column, its head
     ),
 }
 BOUNDS = ("", "_low", "_high")
+NUMBER = re.compile(r"-|-?[\d,]+(\.\d+)?")
 MEASURES = {
     "RMSE, MAE": "root mean squared error and mean absolute error, in the unit of the target; smaller is better.",
     "R2": "out of sample: 1 - sum of squared errors / that of the naive forecast; below zero is worse than naive.",
@@ -182,7 +184,7 @@ def table(
     """
     lines = [[str(cell) for cell in row] for row in rows]
     columns = list(zip(*lines, strict=True)) if heads else []
-    sides = [' class="text"' if place and holds_words(column) else "" for place, column in enumerate(columns)]
+    sides = [_side(column) if place else "" for place, column in enumerate(columns)]
     sides += [""] * (len(heads) - len(sides))
     head = "".join(f'<th scope="col"{side}>{escape(name)}</th>' for name, side in zip(heads, sides, strict=True))
     body = []
@@ -198,6 +200,13 @@ def table(
         f'<table class="{style}"><caption>{label}</caption>'
         f"{header}<tbody>{''.join(body)}</tbody></table></div>"
     )
+
+
+def _side(column: Sequence[str]) -> str:
+    """The class of a column: one of words stands to the left, one of numbers to the right in every style of table."""
+    if holds_words(column):
+        return ' class="text"'
+    return ' class="number"' if all(map(NUMBER.fullmatch, column)) else ""
 
 
 def _scores(result: StudyResult) -> dict[str, tuple[str, str]]:

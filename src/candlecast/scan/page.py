@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Sequence
 from html import escape
 from pathlib import Path
@@ -20,7 +21,7 @@ from candlecast.scan.judging import equity_of
 from candlecast.scan.words import cell_words, ranked, verdict_word
 from candlecast.targets.words import label_words
 from candlecast.text.cells import number, p_value, percent
-from candlecast.text.formatting import CELL, count, small
+from candlecast.text.formatting import CELL, count, holds_words, small
 
 if TYPE_CHECKING:
     from candlecast.scan.outlook import SmallestEdge
@@ -31,6 +32,7 @@ MOST_FAILURES = 200
 ACCOUNTS = 24  # small accounts
 POINTS = 160  # of each line of an account
 WIDE, HIGH = 220, 84  # pixels of a small account
+TAG = re.compile(r"<[^>]*>")
 LEVELS = (0.01, 0.05, 0.2)  # of p-values, each with a colour
 QUESTIONS = (  # title, p-value, number that is shown, its name, scale, what the number is
     ("Can it be forecast?", "p_discovery", "r2", "R2, %", 100.0, "R2 against naive in percent"),
@@ -291,10 +293,15 @@ def _failures(failures: pl.DataFrame) -> str:
 
 
 def _table(caption: str, heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """A table whose cells are HTML already."""
-    top = "".join(f'<th scope="col">{escape(head)}</th>' for head in heads)
+    """A table whose cells are HTML already; columns of words stand to the left."""
+    texts = [[TAG.sub("", cell) for cell in column] for column in zip(*rows, strict=True)] or [[] for _ in heads]
+    sides = [' class="text"' if place and holds_words(column) else "" for place, column in enumerate(texts)]
+    top = "".join(f'<th scope="col"{side}>{escape(head)}</th>' for head, side in zip(heads, sides, strict=True))
     body = "".join(
-        f'<tr><th scope="row">{row[0]}</th>' + "".join(f"<td>{cell}</td>" for cell in row[1:]) + "</tr>" for row in rows
+        f'<tr><th scope="row">{row[0]}</th>'
+        + "".join(f"<td{side}>{cell}</td>" for cell, side in zip(row[1:], sides[1:], strict=True))
+        + "</tr>"
+        for row in rows
     )
     return (
         f'<div class="scroll" tabindex="0"><table><caption>{escape(caption)}</caption><thead><tr>{top}</tr></thead>'

@@ -44,7 +44,8 @@ class NextBar:
 
     `made_at`: close of that bar; `known_at`: when the outcome will be known (None where the market's sessions decide that).
     `forecast`, `naive`, `low` and `high` are in the target's units, which `unit` names and writes for people: the mean over
-    the seeds, the naive forecast, and an interval that held `coverage` of the outcomes in the walk (errors that were made out of sample, in standard deviations where the model says them; None
+    the seeds, the naive forecast, and an interval that held `coverage` of the outcomes in the walk (errors that were made
+    out of sample, in standard deviations where the model says them; None
     with fewer than 40 of them, and for classes). `price`: the last close; `price_forecast`, `price_low` and `price_high` what
     the forecast means in quote currency, where it implies a price. `position`: what the rule holds from the next open on, a
     fraction of equity; `since`: the close at which it was first decided. `trained_rows`, `trained_until`: what the nets

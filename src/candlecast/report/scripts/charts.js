@@ -28,6 +28,7 @@ class BarChart {
       const scaleMargins = row ? {top: 0.24, bottom: 0.06} : {top: 0.06, bottom: 0.06};
       pane.priceScale("right").applyOptions({scaleMargins, entireTextOnly: true});
     });
+    this.span = element.appendChild(Object.assign(document.createElement("p"), {className: "span"}));
     this.colour();
     this.api.subscribeCrosshairMove(({logical}) => this.tell(logical));
   }
@@ -57,7 +58,7 @@ class BarChart {
     this.readouts[row].prepend(item);  // what is drawn last, on top, is named first
     if (each.kind !== "candles") {
       const named = row ? item : item.appendChild(this.toggle(api));
-      named.append(Object.assign(document.createElement("i"), {className: `key ${each.colour ?? "blue"} ${each.dash ? `dash${each.dash}` : ""}`}), each.label);
+      named.append(Object.assign(document.createElement("i"), {className: `key ${each.colour ?? "blue"} ${each.dots ? "dot" : each.dash ? `dash${each.dash}` : ""}`}), each.label);
       item.append(" ");
     }
     this.series.at(-1).told = item.appendChild(document.createElement("b"));
@@ -82,6 +83,8 @@ class BarChart {
     const size = 2 ** level, start = Math.floor(from / size), end = Math.ceil(to / size);
     if (level !== this.level || start < this.first || end > this.last) this.load(level, start, end);
     this.api.timeScale().setVisibleLogicalRange({from: from / size - this.first - 0.5, to: to / size - this.first - 0.5});
+    const [one, other] = [from, Math.ceil(to) - 1].map((bar) => moment(this.data.time[Math.max(0, Math.floor(bar))], this.data.step));
+    this.span.textContent = `${one} to ${other}`;  // the labels of the axis name no year
     this.place();
   }
 
@@ -205,6 +208,7 @@ function coloured(each) {
       topFillColor1: `${up}55`, topFillColor2: `${up}55`, bottomFillColor1: `${down}55`, bottomFillColor2: `${down}55`,
     };
   }
+  if (each.dots) return {color: colour, lineVisible: false, pointMarkersVisible: true, pointMarkersRadius: 2};
   return {color: colour, lineWidth: each.width ?? 2, lineStyle: each.dash ?? 0};
 }
 
