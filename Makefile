@@ -79,6 +79,7 @@ docs: $(VENV)/.installed-test
 
 # The wheel and the source archive, in dist, without a network.
 dist: $(VENV)/.installed-test
+	rm -rf dist
 	$(BIN)/python -m build --no-isolation
 
 # Which Python the environment is made with.

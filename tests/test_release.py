@@ -69,7 +69,9 @@ def test_the_wheel_holds_the_package_and_nothing_else(built):
     assert tops == {"candlecast", f"candlecast-{VERSION}.dist-info"}
     source = ROOT / "src" / "candlecast"
     wanted = [
-        path for path in source.rglob("*") if path.is_file() and path.suffix in (".py", ".pyi", ".txt", ".html", ".js")
+        path
+        for path in source.rglob("*")
+        if path.is_file() and path.suffix in (".py", ".pyi", ".txt", ".html", ".js", ".css")
     ]
     assert {f"candlecast/{path.relative_to(source).as_posix()}" for path in wanted} <= names
     assert "candlecast/py.typed" in names and f"candlecast-{VERSION}.dist-info/licenses/LICENSE" in names
@@ -101,6 +103,16 @@ def test_the_wheel_runs_in_a_clean_environment(installed, tmp_path):
     options = ("--model", "linear", "--folds", "1", "--json", "-q")
     result = json.loads(called(command, "run", "study.py", *options, cwd=tmp_path, NUMBA_DISABLE_JIT="1"))
     assert result["bars"] == 260 and (tmp_path / result["run"] / "report.html").stat().st_size > 100_000
+
+
+def test_links_of_the_readme_lead_to_the_tag_from_anywhere(built):
+    with zipfile.ZipFile(built[0]) as wheel:
+        text = wheel.read(f"candlecast-{VERSION}.dist-info/METADATA").decode()
+    links = re.findall(r"(!?)\[[^\]]*\]\(([^)]+)\)", text)
+    assert {link for _, link in links if not link.startswith("https://")} == set()
+    assert ("", f"https://github.com/candlecast/candlecast/blob/v{VERSION}/docs/start.md") in links
+    assert ("!", f"https://raw.githubusercontent.com/candlecast/candlecast/v{VERSION}/docs/first_result.svg") in links
+    assert "# candlecast" in text
 
 
 def test_every_extra_of_the_table_is_in_the_metadata(built):

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
+import shutil
+import subprocess
+import sys
 
 import click
 import pytest
@@ -155,6 +159,55 @@ def test_values_are_completed(tmp_path, monkeypatch):
 def test_each_shell_has_its_script(shell, capsys):
     cli.main(["completion", shell], standalone_mode=False)
     assert "_CANDLECAST_COMPLETE" in capsys.readouterr().out
+
+
+@pytest.fixture
+def on_path(tmp_path, monkeypatch):
+    """A folder where the shells find candlecast as it is here, with two runs."""
+    program = tmp_path / "bin" / "candlecast"
+    program.parent.mkdir()
+    program.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m candlecast "$@"\n')
+    program.chmod(0o755)
+    (tmp_path / "runs" / "SP500-1d-lstm").mkdir(parents=True)
+    monkeypatch.setenv("PATH", f"{program.parent}{os.pathsep}{os.environ['PATH']}")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.mark.skipif(shutil.which("fish") is None, reason="needs fish")
+@pytest.mark.parametrize(
+    ("typed", "found"),
+    [
+        (
+            "candlecast ru",
+            ["run\tTrain, forecast, trade and judge: the main command.", "runs\tList the runs, with their verdicts."],
+        ),
+        ("candlecast run --model ls", ["lstm"]),
+        ("candlecast report runs/SP", ["runs/SP500-1d-lstm"]),
+    ],
+)
+def test_fish_completes(on_path, typed, found):
+    script = f"candlecast completion fish | source; complete --do-complete '{typed}'"
+    done = subprocess.run(
+        ["fish", "--no-config", "-c", script], capture_output=True, text=True, check=False, timeout=60
+    )
+    assert done.stdout.splitlines() == found, done.stderr
+
+
+@pytest.mark.skipif(shutil.which("zsh") is None, reason="needs zsh")
+def test_zsh_completes_also_where_nothing_was_set_up_before(on_path):
+    """Its functions of completion are loaded, and what they are given is what is printed here."""
+    script = """
+        eval "$(candlecast completion zsh)"
+        (( $+functions[compdef] )) && print loaded
+        print registered $_comps[candlecast]
+        compadd() { print added ${(P)@[-1]} }
+        words=(candlecast run --model ls) CURRENT=4
+        _candlecast_completion
+    """
+    done = subprocess.run(["zsh", "-f", "-c", script], capture_output=True, text=True, check=False, timeout=60)
+    assert done.stdout.splitlines() == ["loaded", "registered _candlecast_completion", "added lstm"], done.stderr
 
 
 @pytest.mark.parametrize(("setting", "color"), [("", None), ("1", False)])

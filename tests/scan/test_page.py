@@ -41,7 +41,9 @@ def test_the_page_shows_every_cell_and_links_to_reports(odd, tmp_path):
         assert re.findall(r'<th scope="col">(\w+)</th>', heads) == ["1d", "2d"]
     assert text.count("<svg") == 4
     cells = re.findall(r"<td[^>]*>[^<]*</td>", text.partition("Cells with an edge first")[2])
-    assert '<td class="text">nothing</td>' in cells and not any("nothing" in cell and "text" not in cell for cell in cells)
+    assert '<td class="text">nothing</td>' in cells and not any(
+        "nothing" in cell and "text" not in cell for cell in cells
+    )
     assert "Can it be forecast?" in text
     everything = odd.report(tmp_path / "all.html", cells=None)
     assert len(set(re.findall(r'href="(all_cells/[^"]+)"', everything.read_text()))) == 4

@@ -19,6 +19,20 @@ LINES = {
     "fish": "candlecast completion fish | source          in ~/.config/fish/config.fish",
 }
 
+MENDED = {  # parts of click's scripts, and what is written in their place
+    # a shell that was never set up for completion has no compdef
+    "zsh": [
+        (
+            "    compdef _candlecast_completion candlecast",
+            (
+                "    (( $+functions[compdef] )) || { autoload -Uz compinit && compinit }\n"
+                "    compdef _candlecast_completion candlecast"
+            ),
+        )
+    ],
+    "fish": [('(string split "," $completion)', '(string split --max 1 "," $completion)')],  # texts have commas too
+}
+
 
 @click.command(
     cls=Command,
@@ -31,7 +45,10 @@ def completion(ctx: click.Context, *, shell: str) -> None:
     """Print the script by which a SHELL completes commands, options, models, samples, stored symbols and runs."""
     made = get_completion_class(shell)
     assert made is not None, f"click completes {shell}"
-    click.echo(made(ctx.find_root().command, {}, "candlecast", "_CANDLECAST_COMPLETE").source())
+    script = made(ctx.find_root().command, {}, "candlecast", "_CANDLECAST_COMPLETE").source()
+    for old, new in MENDED.get(shell, ()):
+        script = script.replace(old, new)
+    click.echo(script)
 
 
 def one_of(known: Iterable[str]) -> Completer:
