@@ -111,4 +111,11 @@ def test_a_comparison_shows_both_tables():
         {"linear": LinearRegression()}, ar1(600, seed=1).candles, seeds=range(1), ledger=Ledger.in_memory()
     )
     page = compared._repr_html_()
-    assert page.count("<pre>") == 2 and page.startswith("<p>")
+    assert page.count("<pre><code>") == 2 and page.startswith("<p>")
+
+
+def test_a_summary_shows_all_of_its_rows(result):
+    summary = result.summary()
+    page = summary._repr_html_()
+    assert page.count("<tr>") == 1 + summary.height and "Sharpe ratio" in page and "..." not in page
+    assert "statistic" in summary.select("statistic")._repr_html_()

@@ -8,7 +8,10 @@ import polars as pl
 
 from candlecast.text import cells
 from candlecast.text.formatting import table
+from candlecast.text.notebook import notebook_table
 
+NUMBERS = ("value", "low", "high", "benchmark")
+CAPTION = "The account after costs, with its 95 % CI"
 HEADINGS = ("Statistic", "Value", "Low", "High", "Buy-and-hold", "Unit")
 
 
@@ -23,16 +26,19 @@ class SummaryTable(pl.DataFrame):
 
     def __str__(self) -> str:
         """All rows, one line each; the plain frame where columns are missing."""
-        if not {"statistic", "value", "low", "high", "benchmark", "unit"} <= set(self.columns):
-            return super().__str__()
-        rows = [
-            (
-                row["statistic"],
-                *(cells.number(row[name], None) for name in ("value", "low", "high", "benchmark")),
-                row["unit"],
-            )
-            for row in self.iter_rows(named=True)
-        ]
-        return table(rows, HEADINGS)
+        return table(self._lines(), HEADINGS) if self._is_whole() else super().__str__()
 
     __repr__ = __str__
+
+    def _repr_html_(self) -> str:
+        """The same for notebooks."""
+        return notebook_table(CAPTION, HEADINGS, self._lines()) if self._is_whole() else super()._repr_html_()
+
+    def _is_whole(self) -> bool:
+        return {"statistic", *NUMBERS, "unit"} <= set(self.columns)
+
+    def _lines(self) -> list[tuple[str, ...]]:
+        return [
+            (row["statistic"], *(cells.number(row[name], None) for name in NUMBERS), row["unit"])
+            for row in self.iter_rows(named=True)
+        ]

@@ -56,13 +56,13 @@ def notebook_paragraph(text: str, *, is_bold: bool = False) -> str:
 
 
 def notebook_text(text: str) -> str:
-    """Plain text with its lines and columns as they are.
+    """Plain text with its lines and columns as they are: code, since notebooks set other text in letters of different widths.
 
     >>> notebook_text("a  1")
-    '<pre>a  1</pre>'
+    '<pre><code>a  1</code></pre>'
     """
     lines = "\n".join(escape(visible(line)) for line in text.split("\n"))
-    return f"<pre>{lines}</pre>"
+    return f"<pre><code>{lines}</code></pre>"
 
 
 def _plain(value: object) -> str:
