@@ -19,6 +19,7 @@ from candlecast.sources.synthetic import ar1
 from candlecast.study import Study
 from candlecast.study.comparison import compare
 from candlecast.study.loading import load_run
+from candlecast.text.unbroken import unbroken
 
 HOSTILE = "<script>alert(1)</script>"
 
@@ -72,7 +73,7 @@ def test_a_result_begins_with_the_answers(result):
     page = result._repr_html_()
     first, second = (page.index(answer.question) for answer in result.verdict.answers)
     assert first < second < page.index("Evidence") < page.index("</table>")
-    assert f"{result.verdict.answers[0].figure}." in page
+    assert f"{unbroken(result.verdict.answers[0].figure)}." in page
 
 
 def test_a_backtest_shows_its_summary(result):

@@ -50,7 +50,7 @@ def notebook_paragraph(text: str, *, is_bold: bool = False) -> str:
     """A paragraph.
 
     >>> notebook_paragraph("p < 0.05", is_bold=True)
-    '<p><strong>p &lt; 0.05</strong></p>'
+    '<p><strong>p &lt;\\xa00.05</strong></p>'
     """
     return f"<p><strong>{_safe(text)}</strong></p>" if is_bold else f"<p>{_safe(text)}</p>"
 
