@@ -215,6 +215,8 @@ def test_lists_of_recipes_differ_by_what_only_one_of_them_has():
         "baselines only in the first: drift",
     ]
     assert list(_settings({"features": features[1:]}, {"features": []}, "")) == ["features only in the first: time"]
+    held = [{"features": {"features": each}} for each in (features[1:], [])]
+    assert list(_settings(*held, "")) == ["features only in the first: time"]
     assert list(_settings({"features": []}, {"features": features}, "")) == [
         "features only in the second: rsi(14), time"
     ]

@@ -129,7 +129,7 @@ def test_numbers_of_a_session_are_those_of_the_market(pages, browser):
     shown(page, pages["session"])
     cells = page.locator("#bars tbody tr").first.locator("td").all_inner_texts()
     assert re.fullmatch(r"[\d,]+\.\d{2,}", cells[0]) and len(re.sub(r"\D", "", cells[0])) <= 7
-    assert re.fullmatch(r"[+-]?\d+\.\d{3} %", cells[1])  # a forecast of returns
+    assert re.fullmatch(r"[+-]?\d+\.\d{3}\s%", cells[1])  # a forecast of returns
     assert page.locator("#bars thead th").all_inner_texts()[1:3] == ["Price", "Forecast"]
     assert page.locator("#notices").inner_text() == "No notices so far."
     labels = page.locator("#equity text").all_text_contents()

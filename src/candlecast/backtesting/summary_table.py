@@ -30,9 +30,9 @@ class SummaryTable(pl.DataFrame):
 
     __repr__ = __str__
 
-    def _repr_html_(self) -> str:
-        """The same for notebooks."""
-        return notebook_table(CAPTION, HEADINGS, self._lines()) if self._is_whole() else super()._repr_html_()
+    def _repr_html_(self, **options: Any) -> str:
+        """The same for notebooks; the options are those of Polars."""
+        return notebook_table(CAPTION, HEADINGS, self._lines()) if self._is_whole() else super()._repr_html_(**options)
 
     def _is_whole(self) -> bool:
         return {"statistic", *NUMBERS, "unit"} <= set(self.columns)

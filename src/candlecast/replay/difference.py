@@ -120,7 +120,8 @@ def _settings(before: Any, after: Any, place: str) -> Iterator[str]:
                 held = before.get(name, after.get(name))
                 yield f"{place}{name} only in the {'first' if name in before else 'second'}: {_shown(held)}"
             else:
-                yield from _settings(before[name], after[name], f"{place}{name}.")
+                inner = place if f".{place}".endswith(f".{name}.") else f"{place}{name}."  # not features.features
+                yield from _settings(before[name], after[name], inner)
     elif isinstance(before, list) and isinstance(after, list) and len(before) == len(after):
         for index, (one, two) in enumerate(zip(before, after, strict=True)):
             yield from _settings(one, two, f"{place}{index}.")
