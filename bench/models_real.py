@@ -382,7 +382,7 @@ def section(frames, options):
         "",
         f"As they came out of `{command}`: {series.height} series, the newest {options.bars:,} bars",
         f"of each or all that there are; {FOLDS} walk-forward folds, {SEEDS} seeds averaged, standard features, every model",
-        f"as it is when nothing is said about it (nets that are sampled in windows: {options.epochs} epochs at most). R2 out of",
+        f"with its defaults (nets that are sampled in windows: {options.epochs} epochs at most). R2 out of",
         "sample is against naive; p is the largest of the Clark-West p-values against naive, drift and the past mean; Sharpe",
         f"ratios are per year, after {Costs().per_side_bps:g} bp a side. In brackets: 95 % intervals. Nothing is corrected for",
         "the number of models that were tried here.",
