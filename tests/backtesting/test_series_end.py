@@ -304,6 +304,6 @@ def test_what_was_held_at_the_end_can_be_counted_as_lost():
     assert found.growth.annual == pytest.approx(-0.5)
     assert found.growth.p_value > 0.5
     short = backtest(candles, held(candles, [-0.5]), costs=FREE, cash=1_000.0)
-    found = without_last_closes(short)  # a short gains by a bankruptcy, and loses by a takeover: 5 x 165 are paid
+    found = without_last_closes(short)  # a short gains by a bankruptcy, and loses by a takeover: 5 x 220 are paid
     assert found.positions == 1 and found.is_short
-    assert found.growth.annual == pytest.approx((1_000 + 500 - 5 * 165) / 1_000 - 1)
+    assert found.growth.annual == pytest.approx((1_000 + 500 - 5 * 220) / 1_000 - 1)

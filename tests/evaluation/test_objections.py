@@ -168,7 +168,7 @@ def test_what_is_returned_with_other_fills_is_that_of_accounts(planted):
             {"stresses": Stresses(ended=4, is_ended_short=True, ended_return=0.05, ended_p=0.3)},
             {},
             "the gain needs the last closes of assets that ended",
-            "if they had been bought back half above it, as after a takeover, the strategy would return 5.0 % a year",
+            "if they had been bought back at twice that price, as after a takeover, the strategy would return 5.0 % a year",
         ),
         (
             {"stresses": Stresses(capped_share=0.4, capped_return=0.02, capped_p=0.3)},

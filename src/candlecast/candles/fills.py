@@ -167,6 +167,14 @@ def flat_runs(candles: Candles) -> np.ndarray:
     return within
 
 
+def repeated_at_end(candles: Candles) -> int:
+    """How many bars at the end repeat the close before them, and have no volume where others have some."""
+    repeats = is_repeat(candles)
+    if (candles.volume > 0).any():
+        repeats &= candles.volume == 0
+    return len(candles) - 1 - int(np.flatnonzero(~repeats)[-1])
+
+
 def _flat(candles: Candles) -> np.ndarray:
     """Bool (time,): the bar has one price."""
     return candles.high - candles.low <= SOME * candles.high

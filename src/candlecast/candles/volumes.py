@@ -108,7 +108,8 @@ def volume_timing(candles: Candles) -> VolumeTiming:
     """How the volume follows the range of its own bar and that of the next bar.
 
     Large bars have large volumes (Karpoff 1987). Correlations of log volume with log range, of each less the mean of the two
-    bars beside it, so that slow changes of both do not count. NaN where fewer than MINIMUM bars in a row have both.
+    bars beside it, so that slow changes of both do not count. NaN where fewer than MINIMUM bars in a row have both. A volume
+    that goes with the next return, whatever its own range says, is of the next bar as well.
     Retrospective: it describes the table as a whole.
     """
     return _timing(candles, candles.volume)
@@ -129,6 +130,9 @@ def _timing(candles: Candles, amount: np.ndarray) -> VolumeTiming:
     later = _correlation(volume[:-1][known], ranges[1:][known])
     before = _correlation(volume[1:][known], ranges[:-1][known])
     is_next = later > EARLY and later > own + BEYOND and later > before + BEYOND
+    returns = np.diff(np.log(candles.close), prepend=np.log(candles.close[0]))[1:-1]
+    rises, falls = (abs(_correlation(volume[:-1][known], each[known])) for each in (returns[1:], returns[:-1]))
+    is_next = is_next or rises > max(falls, EARLY) + BEYOND
     return VolumeTiming(own, later, bool(is_next) or _holds_later(levels, widths, has_both))
 
 

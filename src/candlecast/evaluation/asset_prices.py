@@ -10,6 +10,7 @@ from candlecast.candles import Candles
 from candlecast.evaluation.growth import Growth
 from candlecast.evaluation.tradability import Tradability, tradability
 
+EARLY = "volume or another column of the next bar"
 FEW = 0.1  # share of the assets, above which their volume is early together; a few are by chance
 
 
@@ -17,8 +18,8 @@ FEW = 0.1  # share of the assets, above which their volume is early together; a 
 class AssetPrices:
     """What `Tradability` says of each asset, put together. The defaults mean that nothing is known.
 
-    faults: assets at whose prices orders could not be filled, or which nobody can hold, each with what is wrong, such as
-        ("A001: stale opens",).
+    faults: assets at whose prices orders could not be filled, which nobody can hold, or whose activity is early, each with what
+        is wrong, such as ("A001: stale opens",).
     traded_share: their share of the value traded. rest_return: annual return of the portfolio without them, NaN where
         there are none; rest_p: p-value of no growth then.
     early: assets whose volume, or another column of activity, seems to be that of the next bar.
@@ -50,6 +51,16 @@ def prices_of(assets: Sequence[Candles], first_rows: Sequence[int]) -> list[Trad
     return [tradability(each, first=first) for each, first in zip(assets, first_rows, strict=True)]
 
 
+def is_early(found: Tradability) -> bool:
+    """Whether volume or another column of activity of an asset seems to be that of the next bar."""
+    return bool(found.has_early_volume or found.early_activity)
+
+
+def faults_of(found: Tradability) -> tuple[str, ...]:
+    """What is wrong with an asset, so that the gain has to stay without it: its prices, or activity of the next bar."""
+    return (*found.doubts, *((EARLY,) if is_early(found) else ()))
+
+
 def asset_prices(found: Mapping[str, Tradability], traded: Mapping[str, float], rest: Growth | None) -> AssetPrices:
     """Together what was found of each asset by symbol.
 
@@ -59,8 +70,8 @@ def asset_prices(found: Mapping[str, Tradability], traded: Mapping[str, float], 
         rest: growth of the portfolio without those with faults; None where there are none.
     """
     value = sum(traded.values())
-    faulty = {symbol: each.doubts for symbol, each in found.items() if each.doubts}
-    early = tuple(symbol for symbol, each in found.items() if each.has_early_volume or each.early_activity)
+    early = tuple(symbol for symbol, each in found.items() if is_early(each))
+    faulty = {symbol: words for symbol, each in found.items() if (words := faults_of(each))}
     cost = sum(traded[symbol] * each.least_cost_bps for symbol, each in found.items())
     return AssetPrices(
         faults=tuple(f"{symbol}: {' and '.join(words)}" for symbol, words in faulty.items()),

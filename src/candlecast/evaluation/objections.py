@@ -311,7 +311,7 @@ def _ended(result: BacktestResult, evidence: Evidence) -> Objection | None:
     headline = "No edge found: the gain needs the last closes of assets that ended."
     were, they = ("was", "it") if found.ended == 1 else ("were", "they")
     side = "short" if found.is_ended_short else "long"
-    lost = "been bought back half above it, as after a takeover" if found.is_ended_short else "been lost"
+    lost = "been bought back at twice that price, as after a takeover" if found.is_ended_short else "been lost"
     words = (
         f"{count(found.ended, f'{side} position')} {were} held when the series ended and closed at its last close, of which "
         f"candles do not say whether anybody paid it (a last bar at what was paid would say it); if {they} had {lost}, the "

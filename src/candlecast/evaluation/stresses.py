@@ -20,7 +20,7 @@ from candlecast.stats import annual_return, bootstrap_p_value, log_returns
 PARTICIPATION = (
     0.1  # of the volume of a bar: the largest median order at which its prices would have stayed what they are
 )
-TAKEOVER = 0.5  # of the last close, that is paid above it
+TAKEOVER = 1.0  # of the last close, that is paid above it
 UNLIMITED = 1e18  # volume of the bars of a market that reports none, in which some are to fill nothing
 LARGEST_UNIT = 100_000  # that volumes are counted in: a standard lot of a currency
 
@@ -39,7 +39,7 @@ class Stresses:
     capped_share: share of the fills in bars after a move of a size that moves pile up at (`candles.caps.is_at_cap`), or in locked
         ones. capped_return, capped_p: the same without these fills; NaN where no fill follows such a move.
     ended: positions of a panel of one side that were closed at the last close because their series ended; is_ended_short: of the
-        short side. ended_return: annual return if they had been lost, or bought back half above that close; NaN without any;
+        short side. ended_return: annual return if they had been lost, or bought back at twice that close; NaN without any;
         ended_p: p-value of no growth then (`without_last_closes`).
     carry_percent: percent a year, charged on the value held of either side, that would take all of the growth; NaN without
         growth, and where the costs charge or pay a carry.
@@ -141,7 +141,7 @@ def without_last_closes(result: BacktestResult, *, seed: int = 0) -> Ended:
     """Positions that were closed at the end of their series, and the growth at prices that their holders may have got.
 
     A series may end because its asset is worth nothing (bankruptcy), or is bought for more than the last close: candles do not
-    say which. All long positions are lost, or all short ones are closed half above the last close; the worse of both counts.
+    say which. All long positions are lost, or all short ones are closed at twice the last close; the worse of both counts.
     Shumway (1997), The Delisting Bias in CRSP Data; Betton, Eckbo and Thorburn (2008), Corporate Takeovers, whose mean premium
     is 48 %.
     """

@@ -8,10 +8,15 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from candlecast.candles import Candles, Ending, Origin
+from candlecast.candles.fills import repeated_at_end
 from candlecast.errors import ConfigError, listed
 from candlecast.sources.files import as_candles
 from candlecast.store import Store
+
+ENDED = 20  # bars without a trade at the end, after which an asset has ended
 
 
 def as_panel_assets(assets: Any, *, interval: str | None = None) -> list[Candles]:
@@ -72,19 +77,31 @@ def spelt_as(assets: list[Candles], symbols: Sequence[str]) -> list[Candles]:
 
 
 def with_ends(assets: list[Candles], end: Any) -> list[Candles]:
-    """The assets, of which those without a bar in the last 30 days before `end` (datetime64) are known to have ended.
+    """The assets, of which those that trade no more before `end` (datetime64) are known to have ended.
 
-    Their positions are then closed at the last close, instead of being held at that price for ever.
+    Those without a bar in the last 30 days, or in the last `ENDED` bars where these are shorter; and those whose file goes on
+    with the last close, without any trade, for as long: these bars are left out. Positions are then closed at the last close,
+    instead of being held at that price for ever.
     """
     from candlecast.evaluation.survivorship import LATE
 
-    return [_ended(each) if each.close_time[-1] < end - LATE and not each.has_ended else each for each in assets]
+    late = min(LATE, ENDED * np.timedelta64(assets[0].interval.microseconds, "us"))
+    return [_with_end(each, end, late) for each in assets]
+
+
+def _with_end(candles: Candles, end: Any, late: Any) -> Candles:
+    traded = len(candles) - repeated_at_end(candles)
+    if traded and candles.close_time[traded - 1] < end - late:
+        return _ended(candles[:traded])
+    return candles
 
 
 def _ended(candles: Candles) -> Candles:
+    if candles.has_ended:
+        return candles
     origin = candles.origin or Origin("table")
     at = f"{candles.frame['close_time'][-1].isoformat()}"
-    ending = Ending(at, "no later bar, although other assets of the panel have some")
+    ending = Ending(at, "no later trade, although other assets of the panel have some")
     return replace(candles, origin=replace(origin, ended=ending))
 
 

@@ -16,7 +16,7 @@ from candlecast.candles import Candles
 from candlecast.candles.caps import is_at_cap
 from candlecast.candles.fills import is_locked
 from candlecast.candles.stale import opens
-from candlecast.evaluation.asset_prices import AssetPrices, asset_prices, prices_of
+from candlecast.evaluation.asset_prices import AssetPrices, asset_prices, faults_of, prices_of
 from candlecast.evaluation.between_bars import STEPPED, BetweenBars
 from candlecast.evaluation.conditions import Conditions
 from candlecast.evaluation.fill_gains import FEW, MIN_FILLS, FillGains, repeats_close
@@ -181,7 +181,7 @@ def _asset_prices(judged: _Judged) -> AssetPrices:
     chosen = [panel.assets[place] for place in places]
     firsts = [min(int(np.searchsorted(each.close_time, begins)), len(each) - 1) for each in chosen]
     found = {each.symbol: one for each, one in zip(chosen, prices_of(chosen, firsts), strict=True)}
-    faulty = [place for place, one in zip(places, found.values(), strict=True) if one.doubts]
+    faulty = [place for place, one in zip(places, found.values(), strict=True) if faults_of(one)]
     rest = None
     if faulty:
         weights = judged.weights.copy()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from candlecast.backtesting import Costs
@@ -149,6 +149,8 @@ class PanelStudy:
     ) -> PanelResult:
         """Walk forward, trade, record the trial, and judge.
 
+        Baselines that are named are trials as well, since their results are seen: later trials count them.
+
         Args:
             assets: candles of several assets: a list of `Candles`, frames or paths, a dict of them by symbol, a folder of files,
                 a `Store`, or a `Panel`.
@@ -170,6 +172,13 @@ class PanelStudy:
         if self.universe is not panel.universe:
             panel = Panel(panel.assets, self.universe, panel.times, panel.bars)
         result = compute_panel(self, panel, seed=seed, ledger=ledger, progress=progress).record(ledger)
+        ledger.record_all(
+            [
+                replace(result, model=each.name, recipe=result.recipe | {"model": describe(each)}).trial
+                for each in self.baselines or ()
+                if each != self.model
+            ]
+        )
         progress(Progress("judge", 1, 1, str(result.verdict)))
         return result
 

@@ -168,6 +168,8 @@ class Study:
     ) -> StudyResult:
         """Walk forward, trade, record the trial, and judge.
 
+        Baselines other than the default ones are trials as well, since their results are seen: later trials count them.
+
         Args:
             candles: `Candles`, a pandas or Polars frame, or the path of a file.
             seed: the first seed; the others are `seed` + 1, `seed` + 2, ...
@@ -215,6 +217,13 @@ class Study:
         del prepared, parts  # the features of all bars, which the verdict does not need
         return_memory()
         result = replace(result, audit=report).record(ledger)
+        ledger.record_all(
+            [
+                replace(result, model=each.name, recipe=result.recipe | {"model": describe(each)}, searches=()).trial
+                for each in self.baselines or ()
+                if each not in (*BASELINES, self.model)
+            ]
+        )
         progress(Progress("judge", 1, 1, str(result.verdict)))
         return_memory()
         return result
