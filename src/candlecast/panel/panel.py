@@ -35,7 +35,8 @@ class Panel:
 
     Assets whose symbols differ from those of the universe in their case alone are called as there.
 
-    An asset whose bars end 30 days before those of the panel counts as ended: what is held of it is closed at its last close.
+    An asset that trades no more for 30 days, or 20 bars where these are shorter, before the panel ends counts as ended: what is
+    held of it is closed at its last close.
     """
 
     assets: tuple[Candles, ...]
