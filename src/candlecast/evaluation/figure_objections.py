@@ -12,7 +12,7 @@ from candlecast.targets import AcrossTarget, Target
 from candlecast.text.formatting import number, percent
 
 HIGHEST_R2, HIGHEST_HIT_RATE = 0.5, 0.75  # of returns out of sample; liquid markets show 1 % and 55 %
-LOWEST_R2 = -1.0  # twice the squared error of naive; honest forecasts of returns lose 5 % at most
+LOWEST_R2 = -4.0  # five times the squared error of naive; the last return as the next one has twice
 HIGHEST_SHARPE = 0.6  # per bar, after costs; that of a forecast with the other two is 0.7 before costs
 HIGHEST_SHARPE_OF_MANY = 1.0  # the same of panels; nine assets with a rank IC of 0.2 give 0.62
 MIN_MOVES = 100  # that a hit rate or a Sharpe ratio is taken of
