@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from candlecast.backtesting import BacktestResult
+from candlecast.evaluation.combinations import combined_p_value
 from candlecast.evaluation.conditions import Conditions
 from candlecast.evaluation.trial_count import TrialCount
 from candlecast.stats import (
@@ -104,7 +105,9 @@ class Evidence:
         return replace(
             self,
             forecast_p_adjusted=adjusted_p_value(
-                self.forecast_p, before=trial_count.forecasts_before, after=trial_count.forecasts
+                combined_p_value(self.forecast_p, trial_count.directions),
+                before=trial_count.forecasts_before,
+                after=trial_count.forecasts,
             ),
             return_p_adjusted=adjusted_p_value(self.return_p, before=before, after=after),
             timing_p_adjusted=adjusted_p_value(self.timing_p, before=before, after=after),

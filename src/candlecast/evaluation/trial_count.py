@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from candlecast.evaluation.combinations import directions_of
 from candlecast.ledger import Entry, Ledger, Trial
 from candlecast.ledger.profile import ROUNDING, Profile, groups, side_by_side
 from candlecast.stats import effective_counts, overfitting_probability, unit_columns
@@ -46,6 +47,7 @@ class TrialCount:
     content: str = ""
     tried: int = 0
     left_out: int = 0
+    directions: float = 1.0
 
     @property
     def is_selection(self) -> bool:
@@ -179,6 +181,7 @@ class _Seen:
             trades_before=trades[0],
             overfitting=self.overfitting[_series(own)],
             content=trial.content,
+            directions=directions_of(own.profile, [entry.profile for entry in self.before]),
             **self._selection(own),
         )
 

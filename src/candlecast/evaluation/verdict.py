@@ -11,6 +11,7 @@ import polars as pl
 
 from candlecast.backtesting import BacktestResult
 from candlecast.evaluation.answers import Answer, forecast_answer, pay_answer
+from candlecast.evaluation.combinations import ALONE
 from candlecast.evaluation.conditions import Conditions
 from candlecast.evaluation.evidence import LEVEL, Evidence, gather
 from candlecast.evaluation.measures import HEADINGS, Measure, measures
@@ -284,6 +285,11 @@ def trial_words(observations: int, trained: int, evidence: Evidence) -> str:
         words += (
             f", {trial_count.family:,} of this market, interval and target; effective number of trials: "
             f"{trial_count.forecasts:.1f} as forecasts, {trial_count.trades:.1f} as strategies"
+        )
+    if trial_count.directions > ALONE:
+        words += (
+            f"; its forecast is a combination of those of earlier trials, in {trial_count.directions:.0f} directions, and is "
+            "tested as the best of all such combinations"
         )
     if not math.isnan(trial_count.overfitting):
         words += (
