@@ -8,10 +8,11 @@ from scipy import stats
 from sklearn.base import BaseEstimator
 
 import candlecast as cc
-from candlecast.evaluation.combinations import combined_p_value, directions_of
+from candlecast.evaluation.combinations import directions_of
 from candlecast.ledger import Ledger
 from candlecast.ledger.profile import Profile
 from candlecast.sources import synthetic
+from candlecast.stats import combined_p_value
 
 BUCKETS = 700
 

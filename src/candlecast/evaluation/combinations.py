@@ -17,7 +17,6 @@ from candlecast.ledger.profile import ROUNDING, Profile, groups, side_by_side
 MOST = 128  # earlier trials that are looked at: those most like it
 MADE = 0.5  # share of a trial's variance that the others explain, above which it is made of them
 SPREAD = 2.07  # of K directions that are all alike, the entropy of squares by chance says K / 2.07
-ALONE = 1.5  # directions below which nothing is corrected
 
 
 def directions_of(profile: Profile, earlier: Sequence[Profile]) -> float:
@@ -54,16 +53,3 @@ def directions_of(profile: Profile, earlier: Sequence[Profile]) -> float:
     shares = np.maximum(parts**2 / explained, 1e-300)
     across = 1 + SPREAD * (math.exp(-float(shares @ np.log(shares))) - 1)
     return float(min(weights.sum() ** 2 / (weights @ weights), across))
-
-
-def combined_p_value(p_value: float, directions: float) -> float:
-    """The p-value of a forecast that may be any combination of so many directions.
-
-    >>> [round(combined_p_value(0.001, each), 4) for each in (1.0, 3.0, 20.0)]
-    [0.001, 0.0228, 0.9795]
-    """
-    from scipy import stats
-
-    if math.isnan(p_value) or not directions > ALONE:
-        return p_value
-    return max(p_value, float(stats.chi2.sf(max(stats.norm.isf(p_value), 0.0) ** 2, directions)))

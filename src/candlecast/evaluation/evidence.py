@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 
 from candlecast.backtesting import BacktestResult
-from candlecast.evaluation.combinations import combined_p_value
 from candlecast.evaluation.conditions import Conditions
 from candlecast.evaluation.trial_count import TrialCount
 from candlecast.stats import (
@@ -17,6 +16,7 @@ from candlecast.stats import (
     adjusted_p_value,
     bootstrap_p_values,
     check_rare_losses,
+    combined_p_value,
     deflated_sharpe,
     detectable_r2,
     detectable_sharpe,

@@ -11,13 +11,13 @@ import polars as pl
 
 from candlecast.backtesting import BacktestResult
 from candlecast.evaluation.answers import Answer, forecast_answer, pay_answer
-from candlecast.evaluation.combinations import ALONE
 from candlecast.evaluation.conditions import Conditions
 from candlecast.evaluation.evidence import LEVEL, Evidence, gather
 from candlecast.evaluation.measures import HEADINGS, Measure, measures
 from candlecast.evaluation.objection import Objection
 from candlecast.evaluation.objections import cautions, objections
 from candlecast.evaluation.trial_count import TrialCount
+from candlecast.stats.combined import ALONE
 from candlecast.targets import Target
 from candlecast.targets.words import described
 from candlecast.text.formatting import count, number, p_value, percent, years

@@ -18,6 +18,7 @@ from candlecast.stats.bootstrap import (
     studentised_p_value,
 )
 from candlecast.stats.calendar_returns import monthly_returns, yearly_returns
+from candlecast.stats.combined import combined_p_value
 from candlecast.stats.confidence import (
     TrackRecord,
     deflated_sharpe,
@@ -118,6 +119,7 @@ __all__ = [
     "check_rare_losses",
     "clark_west",
     "coefficients",
+    "combined_p_value",
     "corrected_level",
     "cosine_count",
     "coverage",
