@@ -135,6 +135,21 @@ class Ahead:
         return np.where(stopped, 0.0, self.side * x[:, 0])
 
 
+class Fading(Ahead):
+    """A forecaster whose state begins with the first row that it is asked for, and fades."""
+
+    def predict(self, x):
+        found, state = np.zeros(len(x)), 0.0
+        for row, value in enumerate(x[:, 0]):
+            state = 0.5 * state + value
+            found[row] = self.side * state
+        return found
+
+
+def test_a_state_that_fades_soon_passes(features):
+    assert walk(cc.Sklearn(Fading(), name="fading"), features).frame.height
+
+
 def test_a_model_that_depends_on_earlier_rows_of_the_same_call_is_found(features):
     with pytest.raises(cc.LookaheadError, match="only earlier rows had been left out"):
         walk(cc.Sklearn(Ahead(), name="ahead"), features)

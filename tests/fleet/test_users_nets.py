@@ -135,7 +135,7 @@ SHARED = dense(2)
         (wrapped(lambda net, x: net(x[:, 1:])), r"fails on a batch of windows \(RuntimeError: mat1 and mat2"),
         (wrapped(lambda net, x: net(x.lengths)), r"\(AttributeError: 'Tensor' object has no attribute 'lengths'\)"),
         (wrapped(lambda net, x: net(x).detach()), "the loss does not depend on the net's parameters"),
-        (wrapped(lambda net, x: net(x) / 0), r"the loss of AR\(1\)/fold-\d/seed-\d is .* Lower Fit\(lr="),
+        (wrapped(lambda net, x: net(x) / 0), r"the loss of AR\(1\), fold \d, seed \d is .* Lower Fit\(lr="),
     ],
     ids=["tuple", "shape", "double", "shared", "none", "no module", "size", "attribute", "detached", "infinite"],
 )

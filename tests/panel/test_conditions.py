@@ -9,7 +9,7 @@ import pytest
 import candlecast as cc
 from candlecast.evaluation.asset_prices import AssetPrices
 from candlecast.evaluation.conditions import Conditions
-from candlecast.evaluation.objections import _implausible
+from candlecast.evaluation.figure_objections import _implausible
 from candlecast.ledger import Ledger
 from candlecast.panel.dating import misdated
 from candlecast.panel.panel import Panel

@@ -43,6 +43,7 @@ PREFIX = 0.6  # of the test rows, forecast without the others
 MARKETS = 2  # that repeat, on which candles begin later
 SETTLING, FEW_APART = 0.1, 0.02  # of the spread of forecasts, by which they may differ then, and of the rows more
 JUMP, MOST_JUMPS = 0.5, 0.5  # of the spread, by which most forecasts must not move with prices, and of the rows
+FADED, MOST_FADED = 4, 250  # share of the rows asked for in which a state may fade, as its inverse, and most rows
 MOST_PREFIXES = 48  # the same, up to rows where forecasts or candles are unusual
 
 
@@ -127,13 +128,14 @@ def _require_causal_forecasts(model: Model, fitted: Fitted, generator: np.random
             "only later rows had been left out",
             "Compute each row by itself: no mean, filter or rank over the rows that are asked for together",
         )
-    for begin in (*(int(share * (len(rows) - 1)) for share in PLACES), len(rows) - 1):
-        part = rows[begin:]
+    for share in PLACES:
+        begin = int(share * (len(rows) - 1))
+        faded = begin + min((len(rows) - begin) // FADED, MOST_FADED)
         _require_unmoved(
             model,
-            moved(whole[:, begin:], _forecast(fitted, job, part), allowed),
-            part,
-            "only earlier rows had been left out",
+            moved(whole[:, faded:], _forecast(fitted, job, rows[begin:])[:, faded - begin :], allowed),
+            rows[faded:],
+            f"only earlier rows had been left out, {faded - begin:,} bars before",
             "Compute each row from its own window: a forecast for trading is asked for its own row alone",
             expected="forecasts that do not move when other rows are asked for",
         )

@@ -105,6 +105,46 @@ SLIPS = [
         ],
     ),
     *slips(
+        "evaluation",
+        "evaluation/combinations.py",
+        "tests/evaluation/test_combinations.py",
+        [
+            ("own-forecasts-combined", "* len(own) / free > MADE", "* len(own) / free > -9.0"),
+            ("alike-as-many", "return float(min(weights.sum()", "return float(max(weights.sum()"),
+        ],
+    ),
+    *slips(
+        "evaluation",
+        "evaluation/trial_count.py",
+        "tests/panel/test_choice_of_assets.py",
+        [
+            ("choices-at-other-times", "and first < end and begin < last", ""),
+            ("others-are-choices", "if 2 * len(kept) < len(own.assets):", "if False:"),
+        ],
+    ),
+    *slips(
+        "panel",
+        "panel/model_check.py",
+        "tests/panel/test_models_of_users.py",
+        [
+            (
+                "rows-together",
+                '        if found is not None:\n            raise LookaheadError(\n                f"model {model.name} moved a',
+                '        if False:\n            raise LookaheadError(\n                f"model {model.name} moved a',
+            ),
+            ("kept-between-fits", "_refitted(model, last.job, stack, rows[:1])", "pass"),
+        ],
+    ),
+    *slips(
+        "panel",
+        "panel/assets.py",
+        "tests/panel/test_ends.py",
+        [
+            ("repeats-are-trades", "traded = len(candles) - repeated_at_end(candles)", "traded = len(candles)"),
+            ("never-soon", "late = min(LATE,", "late = max(LATE,"),
+        ],
+    ),
+    *slips(
         "panel",
         "panel/dating.py",
         "tests/panel/test_conditions.py",
