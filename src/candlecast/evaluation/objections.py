@@ -54,6 +54,7 @@ def objections(
         _ruined(result),
         _future_trained(evidence),
         _early_volume(evidence),
+        _of_chosen_days(evidence),
         _untradable(evidence),
     ]
     if is_significant or is_known:
@@ -133,10 +134,23 @@ def _future_trained(evidence: Evidence) -> Objection | None:
     )
 
 
+def _of_chosen_days(evidence: Evidence) -> Objection | None:
+    """Days that are in a file for what happened in them know how they end."""
+    found = evidence.conditions.tradability
+    if found is None or not found.has_missing_days:
+        return None
+    return Objection(
+        "No edge found: many days are missing from the candles. Were they chosen?",
+        f"{percent(found.missing_days_share, 0)} of the days on which this market trades have no bar, in short holes: days that are "
+        "kept for what happened in them, such as large moves or volumes, know how they end; take all days",
+        is_of_forecast=True,
+    )
+
+
 def _untradable(evidence: Evidence) -> Objection | None:
     """Prices at which no order could have been filled at that time."""
     found = evidence.conditions.tradability
-    if found is None or found.is_tradable:
+    if found is None or found.is_tradable or found.has_missing_days:
         return None
     if found.has_hindsight_closes:
         return Objection(

@@ -12,6 +12,7 @@ from candlecast.candles import Candles, fills
 from candlecast.candles.gaps import DAY
 from candlecast.candles.hindsight import hindsight
 from candlecast.candles.infill import is_interpolated
+from candlecast.candles.missing_days import are_chosen, missing_days
 from candlecast.candles.smoothing import smoothing
 from candlecast.candles.stale import opens
 from candlecast.candles.ticks import ticks
@@ -57,6 +58,7 @@ class Tradability:
         all do, as in bricks. has_hindsight_closes: closes were smoothed with the bar after them (`candles.hindsight`).
     level_statistic: of the test of a unit root in all closes, the bars before the range included; half_life: bars until half
         of a deviation from the level is gone (`evaluation.price_level`). is_stationary: the price returns to a level.
+    missing_days_share: share of days without a bar (`candles.missing_days`); has_missing_days: too many to be holidays.
     has_early_volume: the volume seems to be that of the next bar (`candles.volumes.volume_timing`).
     early_activity: names of the columns of activity that seem to be of the next bar, in the range or in all bars
         (`candles.volumes.early_activity`).
@@ -95,6 +97,8 @@ class Tradability:
     level_statistic: float
     half_life: float
     is_stationary: bool
+    missing_days_share: float
+    has_missing_days: bool
     has_early_volume: bool
     early_activity: tuple[str, ...]
     invented_share: float
@@ -118,7 +122,7 @@ class Tradability:
     @property
     def is_tradable(self) -> bool:
         """Whether orders could be filled at the prices: none are stale, averaged, copied, filled forward, bad prints,
-        interpolated, smoothed or made with later prices."""
+        interpolated, smoothed or made with later prices, and few days are missing."""
         return not self.faults
 
     @property
@@ -135,6 +139,7 @@ class Tradability:
             "smoothed prices": self.has_smoothed_prices,
             "opens that depend on how their bar goes": self.has_chosen_opens,
             "closes smoothed with later prices": self.has_hindsight_closes,
+            "missing days": self.has_missing_days,
         }
         return tuple(name for name, is_found in found.items() if is_found)
 
@@ -176,6 +181,7 @@ def tradability(candles: Candles, *, first: int = 0) -> Tradability:
     spikes = fills.is_spike(candles)
     lines = _mean(is_interpolated(candles))
     smoothed, later = smoothing(candles), hindsight(candles)
+    missing = missing_days(candles)
     prices = candles.open, candles.high, candles.low, candles.close
     follows = np.ones(bars, dtype=bool)
     if candles.interval.microseconds < DAY:
@@ -206,6 +212,8 @@ def tradability(candles: Candles, *, first: int = 0) -> Tradability:
         level_statistic=level.statistic,
         half_life=level.half_life,
         is_stationary=level.is_stationary,
+        missing_days_share=missing,
+        has_missing_days=are_chosen(candles, missing),
         has_early_volume=volume_timing(candles).is_early,
         early_activity=tuple(sorted({*shifted, *early_activity(candles)})),
         invented_share=_mean(invented),
