@@ -141,8 +141,8 @@ def _of_chosen_days(evidence: Evidence) -> Objection | None:
         return None
     return Objection(
         "No edge found: many days are missing from the candles. Were they chosen?",
-        f"{percent(found.missing_days_share, 0)} of the days on which this market trades have no bar, in short holes: days that are "
-        "kept for what happened in them, such as large moves or volumes, know how they end; take all days",
+        f"{percent(found.missing_days_share, 0)} of the days on which this market trades have no bar, in short holes: days that "
+        "are kept for what happened in them, such as large moves or volumes, know how they end; take all days",
         is_of_forecast=True,
     )
 
