@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 USUAL = 0.3  # of its weeks, at least: a weekday with so many days is one of the market
 LONGEST = 10  # days in a row that may be left out one by one; longer holes are outages
-MOST = 0.12  # of the days; holidays of the markets that have most are 8 %
+MOST = 0.09  # of the days; holidays of the markets that have most are 8 %
 FEW = 10  # days that say nothing
 
 
