@@ -261,6 +261,31 @@ def test_cheap_shares_by_split_adjusted_prices_are_no_edge(assets):
     assert verdict.has_edge and verdict.reasons[0] == verdict.premise
 
 
+def test_assets_that_return_to_levels_together_are_no_edge():
+    """Prices over their mean of 60 bars: each alone may pass as an asset."""
+    made = []
+    for place in range(8):
+        each = synthetic.random_walk(1_060, seed=40 + place).candles
+        mean = np.convolve(each.close, np.ones(60) / 60, mode="valid")
+        rows = slice(59, None)
+        prices = {name: pl.Series(100 * getattr(each, name)[rows] / mean) for name in ("open", "high", "low", "close")}
+        made.append(replace(each[59:], symbol=f"R{place}", frame=each[59:].frame.with_columns(**prices)))
+    study = cc.PanelStudy(
+        model=cc.LinearRegression(),
+        features=cc.Features(cc.log_return(20), cc.sma_ratio(60)),
+        target=cc.RelativeReturn(horizon=5),
+        rule=cc.RankWeights(),
+        folds=cc.WalkForward(folds=2),
+        baselines=(),
+        seeds=1,
+        costs=cc.Costs(fee_bps=0.5, slippage_bps=0),
+    )
+    verdict = study.run(made, ledger=Ledger.in_memory()).verdict
+    assert verdict.evidence.is_significant and not verdict.has_edge
+    assert "the prices of the assets return to their levels" in verdict.text
+    assert verdict.evidence.conditions.assets.level_statistic < -3.0
+
+
 def test_assets_whose_prices_return_to_a_level_are_named(assets):
     """Ratios in a panel cannot be held either."""
     made = []

@@ -199,8 +199,8 @@ def test_trials_are_counted(uneven, study, tmp_path):
     first = study.run(uneven, ledger=ledger)
     again = study.run(uneven, ledger=ledger)
     other = replace(study, rule=cc.TopBottom(2)).run(uneven, ledger=ledger)
-    assert [each.counted.trials for each in (first, again, other)] == [1, 1, 2]
-    assert "2 trials counted in this workspace, 2 of this market" in other.verdict.text
+    assert [each.counted.trials for each in (first, again, other)] == [1, 1, 3]  # with the momentum of the first
+    assert "3 trials counted in this workspace, 3 of this market" in other.verdict.text
 
 
 def test_panels_without_a_signal_have_no_edge(study):

@@ -6,10 +6,16 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from candlecast.candles import Candles
 from candlecast.evaluation.growth import Growth
 from candlecast.evaluation.tradability import Tradability, tradability
 
+MANY, OF_ALL = (
+    5,
+    -3.0,
+)  # assets with a mean Dickey-Fuller statistic; that of random walks is -1.4, with a deviation of 0.8 at most
 EARLY = "volume or another column of the next bar"
 FEW = 0.1  # share of the assets, above which their volume is early together; a few are by chance
 
@@ -26,6 +32,8 @@ class AssetPrices:
     early_share: their share of all assets.
     ahead: assets whose returns agree with those of others one moment later and not with those of the same moment; behind:
         these others (`panel.dating.misdated`).
+    level_statistic: mean over the assets of the statistic of a unit root in their closes (`evaluation.price_level`); NaN for
+        fewer than `MANY`.
     least_cost_bps: the least cost of a side, in basis points: mean over the value traded of the larger of half the spread
         and a tick of each asset.
     """
@@ -36,6 +44,7 @@ class AssetPrices:
     rest_p: float = 0.0
     early: tuple[str, ...] = ()
     early_share: float = 0.0
+    level_statistic: float = math.nan
     least_cost_bps: float = 0.0
     ahead: tuple[str, ...] = ()
     behind: tuple[str, ...] = ()
@@ -44,6 +53,11 @@ class AssetPrices:
     def has_early_volume(self) -> bool:
         """More assets than chance gives have volume that seems to be that of the next bar."""
         return self.early_share > FEW
+
+    @property
+    def return_to_levels(self) -> bool:
+        """The prices return to their levels, which each alone may not show."""
+        return self.level_statistic <= OF_ALL
 
 
 def prices_of(assets: Sequence[Candles], first_rows: Sequence[int]) -> list[Tradability]:
@@ -72,6 +86,7 @@ def asset_prices(found: Mapping[str, Tradability], traded: Mapping[str, float], 
     value = sum(traded.values())
     early = tuple(symbol for symbol, each in found.items() if is_early(each))
     faulty = {symbol: words for symbol, each in found.items() if (words := faults_of(each))}
+    levels = [each.level_statistic for each in found.values() if math.isfinite(each.level_statistic)]
     cost = sum(traded[symbol] * each.least_cost_bps for symbol, each in found.items())
     return AssetPrices(
         faults=tuple(f"{symbol}: {' and '.join(words)}" for symbol, words in faulty.items()),
@@ -80,5 +95,6 @@ def asset_prices(found: Mapping[str, Tradability], traded: Mapping[str, float], 
         rest_p=0.0 if rest is None else rest.p_value,
         early=early,
         early_share=len(early) / len(found) if found else 0.0,
+        level_statistic=float(np.mean(levels)) if len(levels) >= MANY else math.nan,
         least_cost_bps=cost / value if value > 0 else 0.0,
     )

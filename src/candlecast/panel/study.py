@@ -149,7 +149,7 @@ class PanelStudy:
     ) -> PanelResult:
         """Walk forward, trade, record the trial, and judge.
 
-        Baselines that are named are trials as well, since their results are seen: later trials count them.
+        Baselines other than the default ones are trials as well, since their results are seen: later trials count them.
 
         Args:
             assets: candles of several assets: a list of `Candles`, frames or paths, a dict of them by symbol, a folder of files,
@@ -176,7 +176,7 @@ class PanelStudy:
             [
                 replace(result, model=each.name, recipe=result.recipe | {"model": describe(each)}).trial
                 for each in self.baselines or ()
-                if each != self.model
+                if each not in (self.model, Reversal(), Momentum())
             ]
         )
         progress(Progress("judge", 1, 1, str(result.verdict)))

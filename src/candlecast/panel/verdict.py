@@ -236,6 +236,16 @@ def _of_assets(result: BacktestResult, evidence: Evidence) -> tuple[Objection, .
                 is_of_forecast=True,
             )
         )
+    if found.return_to_levels:
+        against.append(
+            Objection(
+                "No edge found: the prices of the assets return to their levels, as those of ratios and detrended series do.",
+                f"the mean statistic of a unit root in their closes is {number(found.level_statistic, 1)} (Dickey-Fuller; "
+                "prices of assets have -1.4 on average), so they seem to be computed from prices, with means or other assets, "
+                "and nobody can hold them; study what was traded",
+                is_of_gains=True,
+            )
+        )
     own = annual_return(result.returns_until_ruin, bars_per_year=result.bars_per_year)
     is_lost = not found.rest_p < LEVEL or math.log1p(found.rest_return) < MIN_GROWTH * math.log1p(own)
     if found.faults and is_lost:
