@@ -52,7 +52,7 @@ class AssetPrices:
     @property
     def has_early_volume(self) -> bool:
         """More assets than chance gives have volume that seems to be that of the next bar."""
-        return self.early_share > FEW
+        return len(self.early) > 1 and self.early_share > FEW
 
     @property
     def return_to_levels(self) -> bool:
