@@ -29,7 +29,7 @@ WRITTEN = {"encoderdecoder": "encoder-decoder"} | {name.lower(): name for name i
 WRAPPERS = ("conformal", "pooled")  # whose names stand before that of the model within
 PREMISE = (
     "the edge holds if these were prices at which one could have traded at these times: not smoothed, not computed from other "
-    "prices, and not adjusted with hindsight"
+    "prices, not adjusted with hindsight, and no bar left out for what happened in it"
 )
 PANEL_PREMISE = "if all prices are in one currency"
 CARRY_PREMISE = "if holding costs no more than the costs charge"
