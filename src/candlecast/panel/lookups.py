@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import replace
-from functools import partial
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property, partial
 from itertools import compress
 from typing import NamedTuple
 
@@ -64,42 +64,73 @@ def lookups(
     `is_pooled`: one model learns from all assets. A model of one asset scales its features by their own past, so a column that
     becomes a multiple of itself plus a constant says the same to it.
     """
-    panel, first = samples.panel, 0
+    others, first = _Others(samples.panel, seed), 0
     levels, adjustment, names = list[str](), list[str](), list[str]()
-    generator = np.random.default_rng(seed)
-    doublings = [2.0 ** int(generator.choice([-1, 1]) * generator.integers(1, DOUBLINGS + 1)) for _ in panel.assets]
-    scaled = [with_level(each, factor) for each, factor in zip(panel.assets, doublings, strict=True)]
-    priced = [with_level(each, factor, has_units=True) for each, factor in zip(panel.assets, doublings, strict=True)]
-    finer = [with_steps(each, generator) if place % 2 else each for place, each in enumerate(panel.assets)]
-    renamed = [
-        replace(one, symbol=name) for one, name in zip(panel.assets, np.roll(panel.symbols, 1).tolist(), strict=True)
-    ]
     for feature in features.features:
-        columns = feature.on(panel.assets[0]).columns
+        columns = feature.on(samples.panel.assets[0]).columns
         own = slice(first, first + len(columns))
         first = own.stop
+        if not is_asked(feature) and not is_outside(feature):
+            continue
         before = [each.inputs[:, own] for each in samples.assets]
         is_scaled = not is_pooled and across_of(feature) is None
-        moves = partial(_moves, feature, before=before, is_scaled=is_scaled)
-        of_levels = [False] * len(columns)
+        of_levels = np.zeros(len(columns), dtype=bool)
         if is_asked(feature):
-            of_levels = moves(_on(panel, scaled))
+            of_levels = _moves(feature, others.scaled, before, is_scaled=is_scaled)
             if not is_scaled:
-                of_steps = _moves_with_steps(feature, _on(panel, finer), before)
-                of_levels = [one or two for one, two in zip(of_levels, of_steps, strict=True)]
+                of_levels |= _moves_with_steps(feature, others.finer, before)
             levels += compress(columns, of_levels)
-            is_named = [False] * len(columns)
-            if not is_ours(inner := _innermost(feature)):
-                again = panel_inputs(panel, Features(inner), are_checked=True)
-                is_named = _moves(inner, _on(panel, renamed), again, is_scaled=False)
-            if across_of(feature) is not None:
-                of_places = _moves(feature, _turned(panel), before[::-1], is_scaled=False)
-                is_named = [one or two for one, two in zip(is_named, of_places, strict=True)]
-            names += compress(columns, is_named)
-        if not is_adjusted and (is_asked(feature) or is_outside(feature)) and not all(of_levels):
-            of_prices = zip(moves(_on(panel, priced)), of_levels, strict=True)
-            adjustment += compress(columns, (has_moved and not is_level for has_moved, is_level in of_prices))
+            names += compress(columns, _moves_with_names(feature, others, before))
+        if not is_adjusted and not of_levels.all():
+            adjustment += compress(columns, _moves(feature, others.priced, before, is_scaled=is_scaled) & ~of_levels)
     return Lookups(tuple(levels), tuple(adjustment), tuple(names))
+
+
+@dataclass(frozen=True, eq=False)
+class _Others:
+    """The same panel in other terms, each made where it is needed."""
+
+    panel: Panel
+    seed: int
+
+    @cached_property
+    def factors(self) -> list[float]:
+        """A constant of each asset's own."""
+        generator = np.random.default_rng(self.seed)
+        return [2.0 ** int(generator.choice([-1, 1]) * generator.integers(1, DOUBLINGS + 1)) for _ in self.panel.assets]
+
+    @cached_property
+    def scaled(self) -> Panel:
+        """With other levels of prices, and the same values traded."""
+        return self._of(map(with_level, self.panel.assets, self.factors))
+
+    @cached_property
+    def priced(self) -> Panel:
+        """With other levels of prices alone."""
+        return self._of(map(partial(with_level, has_units=True), self.panel.assets, self.factors))
+
+    @cached_property
+    def finer(self) -> Panel:
+        """With finer steps of the price in every second asset."""
+        generator = np.random.default_rng(self.seed)
+        return self._of(
+            with_steps(each, generator) if place % 2 else each for place, each in enumerate(self.panel.assets)
+        )
+
+    @cached_property
+    def renamed(self) -> Panel:
+        """With the names of other assets."""
+        names = np.roll(self.panel.symbols, 1).tolist()
+        return self._of(replace(one, symbol=name) for one, name in zip(self.panel.assets, names, strict=True))
+
+    @cached_property
+    def turned(self) -> Panel:
+        """With the assets in the opposite order."""
+        panel = self.panel
+        return Panel(panel.assets[::-1], panel.universe, panel.times, panel.bars[:, ::-1])
+
+    def _of(self, assets: Iterable[Candles]) -> Panel:
+        return Panel(tuple(assets), self.panel.universe, self.panel.times, self.panel.bars)
 
 
 def lookup_checks(
@@ -179,42 +210,43 @@ def _innermost(feature: Feature) -> Feature:
     return feature if found is None else _innermost(found.inner)
 
 
-def _on(panel: Panel, assets: Sequence[Candles]) -> Panel:
-    """The panel with other candles of the same bars."""
-    return Panel(tuple(assets), panel.universe, panel.times, panel.bars)
-
-
-def _turned(panel: Panel) -> Panel:
-    """The panel with its assets in the opposite order."""
-    return Panel(panel.assets[::-1], panel.universe, panel.times, panel.bars[:, ::-1])
-
-
-def _moves(feature: Feature, panel: Panel, before: Sequence[np.ndarray], *, is_scaled: bool) -> list[bool]:
-    """Of each column, whether it is another one than before; all columns of a feature that cannot be computed."""
+def _moves(feature: Feature, panel: Panel, before: Sequence[np.ndarray], *, is_scaled: bool) -> np.ndarray:
+    """Of each column, whether it is another one than before, bool; all columns of a feature that cannot be computed."""
     after = _computed(feature, panel)
+    found = np.ones(before[0].shape[1], dtype=bool)
     if after is None:
-        return [True] * before[0].shape[1]
-    found = []
-    for column in range(before[0].shape[1]):
+        return found
+    for column in range(len(found)):
         pairs = zip(before, after, strict=True)
         counts = [_moved(one[:, column], two[:, column], is_scaled=is_scaled) for one, two in pairs]
         moved, values = (sum(each) for each in zip(*counts, strict=True))
-        found.append(moved > FEW * values)
+        found[column] = moved > FEW * values
     return found
 
 
-def _moves_with_steps(feature: Feature, panel: Panel, before: Sequence[np.ndarray]) -> list[bool]:
+def _moves_with_steps(feature: Feature, panel: Panel, before: Sequence[np.ndarray]) -> np.ndarray:
     """Of each column, whether its mean moves in every second asset of the panel, which have finer steps of the price."""
     after = _computed(feature, panel)
+    found = np.ones(before[0].shape[1], dtype=bool)
     if after is None:
-        return [True] * before[0].shape[1]
-    found = []
-    for column in range(before[0].shape[1]):
+        return found
+    for column in range(len(found)):
         shifts = [_shift(one[:, column], two[:, column]) for one, two in zip(before, after, strict=True)]
         values = np.concatenate([one[:, column] for one in before])
         spread = float(np.nanstd(values)) if np.isfinite(values).any() else 0.0
-        moved = float(np.mean(shifts[1::2]) - np.mean(shifts[::2])) if len(shifts) > 1 else 0.0
-        found.append(abs(moved) > MOST_OF_STEPS * spread + TINY)
+        found[column] = abs(np.mean(shifts[1::2]) - np.mean(shifts[::2])) > MOST_OF_STEPS * spread + TINY
+    return found
+
+
+def _moves_with_names(feature: Feature, others: _Others, before: Sequence[np.ndarray]) -> np.ndarray:
+    """Of each column, whether it moves with the names of the assets, or with their places in the list."""
+    found = np.zeros(before[0].shape[1], dtype=bool)
+    inner = _innermost(feature)
+    if not is_ours(inner):
+        again = panel_inputs(others.panel, Features(inner), are_checked=True)
+        found |= _moves(inner, others.renamed, again, is_scaled=False)
+    if across_of(feature) is not None:
+        found |= _moves(feature, others.turned, before[::-1], is_scaled=False)
     return found
 
 
