@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import signal
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import click
@@ -61,23 +63,24 @@ def ui(
                 expected="a folder that is there",
                 remedy="Check the path, or leave the option out",
             )
-    with serve_ui(runs=runs, store=store, paper=paper, port=port) as address:
+    with _ending() as ended, serve_ui(runs=runs, store=store, paper=paper, port=port) as address:
         if as_json:
             print_json({"address": address})
         else:
             say(f"Page     {address}\nCtrl-C ends it.")
         if open_page:
             click.launch(address)
-        _until_interrupted()
+        while not ended.wait(0.5):
+            pass
 
 
-def _until_interrupted() -> None:
-    """Wait for Ctrl-C or SIGTERM, either of which is the usual end."""
+@contextmanager
+def _ending() -> Iterator[threading.Event]:
+    """An event that Ctrl-C or SIGTERM sets, either of which is the usual end of the block."""
     ended = threading.Event()
     kept = {each: signal.signal(each, lambda *_: ended.set()) for each in (signal.SIGINT, signal.SIGTERM)}
     try:
-        while not ended.wait(0.5):
-            pass
+        yield ended
     finally:
         for each, before in kept.items():
             signal.signal(each, before)
