@@ -12,10 +12,8 @@ from candlecast.signals.across import RuleAcross, Section, is_own_across
 LEAST_MOMENTS = 40  # with forecasts, that are compared
 LEAST_SHARE = 0.05  # of the weights' squares, that changes while the members stay the same, for a rule to be compared
 FEW = 0.01  # share of the moments, at which weights may depend on the order of the assets by rounding
-LEAST_LATER, SETTLED = (
-    60,
-    0.9,
-)  # moments cut off at the start, a multiple of usual periods; correlation of the later half
+LEAST_LATER = 60  # moments cut off at the start, a multiple of usual periods
+SETTLED = 0.9  # correlation of the weights of the later half
 GAIN = 3.0  # standard errors, above which the weights for other scores gain
 
 

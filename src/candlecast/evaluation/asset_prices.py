@@ -12,10 +12,8 @@ from candlecast.candles import Candles
 from candlecast.evaluation.growth import Growth
 from candlecast.evaluation.tradability import Tradability, tradability
 
-MANY, OF_ALL = (
-    5,
-    -3.0,
-)  # assets with a mean Dickey-Fuller statistic; that of random walks is -1.4, with a deviation of 0.8 at most
+MANY = 5  # assets that have a mean Dickey-Fuller statistic
+OF_ALL = -3.0  # such a mean at most; that of random walks is -1.4, with a deviation of 0.8 at most
 EARLY = "volume or another column of the next bar"
 FEW = 0.1  # share of the assets, above which their volume is early together; a few are by chance
 
@@ -53,6 +51,11 @@ class AssetPrices:
     def has_early_volume(self) -> bool:
         """More assets than chance gives have volume that seems to be that of the next bar."""
         return len(self.early) > 1 and self.early_share > FEW
+
+    @property
+    def is_only_early(self) -> bool:
+        """Nothing is wrong with the prices of the assets, only with their activity."""
+        return all(each.endswith(f": {EARLY}") for each in self.faults)
 
     @property
     def return_to_levels(self) -> bool:

@@ -18,10 +18,7 @@ from candlecast.features.volume import volume_change
 from candlecast.interval import SECONDS, Interval
 
 TRENDS = (3, 14)  # periods of `trend_strength`
-LONG_TREND = (
-    60,
-    160,
-)  # its period and bars for bars shorter than a day, whose warm-up is no longer than that of the ranges
+LONG_TREND = 60, 160  # its period and bars for bars shorter than a day; ranges have as long a warm-up
 QUARTER = 66  # bars of a day, of three months of trading
 MOST_DAY, MOST_OF_WEEKS = 288, 24  # bars of a day: the most that a range is taken over, and that a week's is taken over
 

@@ -10,7 +10,6 @@ import polars as pl
 from candlecast.backtesting import BacktestResult
 from candlecast.errors import listed
 from candlecast.evaluation.answers import FORECAST, NO, NOT_ENOUGH, YES, Answer, pay_answer
-from candlecast.evaluation.asset_prices import EARLY
 from candlecast.evaluation.conditions import Conditions
 from candlecast.evaluation.evidence import LEVEL, Evidence, gather
 from candlecast.evaluation.measures import Measure, measures
@@ -252,9 +251,9 @@ def _of_assets(result: BacktestResult, evidence: Evidence) -> tuple[Objection, .
         names = f"{'; '.join(found.faults[:SHOWN])}{' and others' if len(found.faults) > SHOWN else ''}"
         against.append(
             Objection(
-                "No edge found: orders were filled at prices that nobody could have traded at."
-                if any(not each.endswith(EARLY) for each in found.faults)
-                else "No edge found: the gain needs assets whose volume may be of the next bar.",
+                "No edge found: the gain needs assets whose volume may be of the next bar."
+                if found.is_only_early
+                else "No edge found: orders were filled at prices that nobody could have traded at.",
                 f"{count(len(found.faults), 'asset')} with {percent(found.traded_share, 0)} of the value traded "
                 f"{'is' if len(found.faults) == 1 else 'are'} faulty ({names}); without "
                 f"{'it' if len(found.faults) == 1 else 'them'} the portfolio returns {percent(found.rest_return)} a year, "
