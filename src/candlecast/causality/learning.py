@@ -86,13 +86,17 @@ def _otherwise(job: Job, way: str, other: Candles, last: int) -> Job:
     if way == "replaced":
         made = make_samples(other, features=samples.features, target=samples.target, window=samples.window)
         return replace(job, samples=made)
-    generator = np.random.default_rng(0)
     known = np.flatnonzero(samples.is_complete[: last + 1] & samples.is_known[: last + 1])
+    return exchanged(job, known, is_mirrored=way == "mirrored")
+
+
+def exchanged(job: Job, known: np.ndarray, *, is_mirrored: bool) -> Job:
+    """The job with the `known` rows exchanged among each other, column by column; with mirrored outcomes, where asked for."""
+    samples, generator = job.samples, np.random.default_rng(0)
     inputs, y = samples.inputs.copy(), samples.y.copy()
     for column in range(inputs.shape[1]):
         inputs[known, column] = inputs[generator.permutation(known), column]
     order = generator.permutation(known)
-    is_mirrored = way == "mirrored"
     if samples.target.kind == "value":
         surprises = y[order, 0] - samples.naive[order]
         y[known, 0] = samples.naive[known] + (-surprises if is_mirrored else surprises)
@@ -102,12 +106,17 @@ def _otherwise(job: Job, way: str, other: Candles, last: int) -> Job:
 
 
 def _is_of_one_number(forecast: np.ndarray, job: Job, rows: np.ndarray) -> bool:
-    """Whether forecasts, (rows,), are an affine function of one number of each row."""
+    """Whether forecasts, (rows,), are an affine function of one input, return or outcome that was known at each row."""
     samples = job.samples
     returns = np.diff(np.log(samples.candles.close), prepend=np.nan)
     known = np.concatenate([np.full(samples.horizon, np.nan), samples.outcomes[: -samples.horizon]])
     candidates = np.column_stack([samples.inputs, returns, known])
-    for lag in range(max(LAGS, samples.window)):
+    return is_of_one_number(forecast, candidates, rows, lags=max(LAGS, samples.window))
+
+
+def is_of_one_number(forecast: np.ndarray, candidates: np.ndarray, rows: np.ndarray, *, lags: int) -> bool:
+    """Whether forecasts, (rows,), are an affine function of one column of `candidates` at one of the last `lags` bars."""
+    for lag in range(lags):
         past = candidates[np.maximum(rows - lag, 0)]
         past = past[:, np.isfinite(past).all(axis=0) & (np.ptp(past, axis=0) > 0)]
         if not past.shape[1]:

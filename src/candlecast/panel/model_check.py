@@ -6,25 +6,24 @@ As `causality.models` for one asset. The audit of the panel looks for what later
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any, cast
 
 import numpy as np
 
 from candlecast.causality.agreement import AGREEING, EXACT, SHAPES, moved, numbers, rounding, spreads
+from candlecast.causality.learning import exchanged, is_of_one_number
 from candlecast.causality.state import shortened
 from candlecast.causality.usercode import core, is_ours
 from candlecast.dataset.jobs import Job
 from candlecast.errors import LookaheadError
 from candlecast.events import ignore
-from candlecast.models import Model, Pooled
+from candlecast.models import Model
 from candlecast.models.model import Fitted
 from candlecast.panel.samples import PanelSamples, Stack
 from candlecast.panel.walking import PanelFold, PanelJob, learner, marked, tested_stack
 from candlecast.process.shared import ignoring
 
 MINIMUM = 20  # forecasts for a comparison
-SAME = 1e-9  # share of the variance that may remain where a forecast is a multiple of one number
 SHARES = (0.4, 0.7)  # of the rows, left out at either end
 
 
@@ -44,8 +43,7 @@ def require_honest_model(samples: PanelSamples, model: Model, parts: Sequence[Pa
         LookaheadError: naming the model.
     """
     first, last = parts[0], parts[-1]
-    inner = model.model if isinstance(model, Pooled) else model
-    if is_ours(core(inner, first.fitted).model):
+    if is_ours(core(learner(model), first.fitted).model):
         return
     with ignoring(Warning), np.errstate(all="ignore"):
         stack = tested_stack(samples, model, first.job)
@@ -88,13 +86,14 @@ def _require_learnt(model: Model, job: PanelJob, last: PanelJob, stack: Stack, r
                 expected="what is learnt from the training rows of the fold alone",
                 remedy="Make a fresh object for each fit, and draw random numbers from the job's seed",
             )
-    if hasattr(model, "trained_until") or not (spreads(whole) > rounding(whole, stack.naive[rows])).any():
+    if hasattr(learner(model), "trained_until") or not (spreads(whole) > rounding(whole, stack.naive[rows])).any():
         return
-    if _is_of_one_number(whole[0], stack, rows):
+    if is_of_one_number(whole[0], stack.inputs, rows, lags=max(stack.window, 1)):
         return
+    known = np.unique(np.concatenate([job.job.train_rows, job.job.valid_rows]))
     for is_mirrored in (False, True):
         try:
-            after = _refitted(model, _otherwise(job.job, is_mirrored=is_mirrored), stack, rows)
+            after = _refitted(model, exchanged(job.job, known, is_mirrored=is_mirrored), stack, rows)
         except Exception:  # rows that it refuses: it reads them
             return
         if moved(whole, after, np.maximum(EXACT * spreads(whole), rounding(whole, stack.naive[rows]))) is not None:
@@ -114,32 +113,3 @@ def _refitted(model: Model, job: Job, stack: Stack, rows: np.ndarray) -> np.ndar
 
 def _numbers(fitted: Fitted, stack: Stack, rows: np.ndarray) -> np.ndarray:
     return numbers(fitted.forecast(cast("Any", stack), rows), stack.naive[rows])
-
-
-def _otherwise(job: Job, *, is_mirrored: bool) -> Job:
-    """The job with other rows to learn from."""
-    stack = cast("Any", job.samples)
-    generator = np.random.default_rng(0)
-    known = np.unique(np.concatenate([job.train_rows, job.valid_rows]))
-    inputs, y = stack.inputs.copy(), stack.y.copy()
-    for column in range(inputs.shape[1]):
-        inputs[known, column] = inputs[generator.permutation(known), column]
-    outcomes = y[generator.permutation(known), 0]
-    if is_mirrored:
-        centre = stack.naive[known] if stack.target.kind == "value" else 0.5
-        outcomes = 2 * centre - outcomes
-    y[known, 0] = outcomes
-    return replace(job, samples=replace(stack, inputs=inputs, y=y))
-
-
-def _is_of_one_number(forecast: np.ndarray, stack: Stack, rows: np.ndarray) -> bool:
-    """Whether forecasts, (rows,), are an affine function of one column at one of the bars that are read."""
-    for lag in range(max(stack.window, 1)):
-        past = stack.inputs[np.maximum(rows - lag, 0)]
-        past = past[:, np.isfinite(past).all(axis=0) & (np.ptp(past, axis=0) > 0)]
-        if not past.shape[1]:
-            continue
-        x, y = past - past.mean(axis=0), forecast - forecast.mean()
-        if ((x.T @ y) ** 2 / ((x**2).sum(axis=0) * (y @ y)) > 1 - SAME).any():
-            return True
-    return False
