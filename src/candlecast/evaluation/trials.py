@@ -1,8 +1,9 @@
-"""`trial_of`: what the ledger keeps of a backtested study."""
+"""`trial_of`: what the ledger keeps of a backtested study, and of its baselines."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ from candlecast.backtesting import BacktestResult
 from candlecast.interval import Interval
 from candlecast.ledger import Searched, Trial
 from candlecast.ledger.profile import profile_of
+from candlecast.recipes import describe
 
 NO_CHOICE = ("baselines", "type")  # parts of a recipe that do not decide what was forecast and traded
 
@@ -55,3 +57,8 @@ def trial_of(
             skills=skills,
         ),
     )
+
+
+def trial_of_baseline(result: Any, baseline: Any) -> Trial:
+    """The trial of one of the baselines of a result, of one asset or of a panel, as if it had been the studied model."""
+    return replace(result, model=baseline.name, recipe=result.recipe | {"model": describe(baseline)}).trial

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 from candlecast.backtesting import Costs
 from candlecast.backtesting.validation import require_cash, require_kind
 from candlecast.dataset.folds import Folds, WalkForward, require_folds
 from candlecast.errors import ConfigError
+from candlecast.evaluation.trials import trial_of_baseline
 from candlecast.events import Listener, Progress, ignore
 from candlecast.features import Features, cross_rank, cross_relative, log_return, realized_volatility
 from candlecast.features.feature import require_features
@@ -172,13 +173,8 @@ class PanelStudy:
         if self.universe is not panel.universe:
             panel = Panel(panel.assets, self.universe, panel.times, panel.bars)
         result = compute_panel(self, panel, seed=seed, ledger=ledger, progress=progress).record(ledger)
-        ledger.record_all(
-            [
-                replace(result, model=each.name, recipe=result.recipe | {"model": describe(each)}).trial
-                for each in self.baselines or ()
-                if each not in (self.model, Reversal(), Momentum())
-            ]
-        )
+        named = [each for each in self.baselines or () if each not in (self.model, Reversal(), Momentum())]
+        ledger.record_all([trial_of_baseline(result, each) for each in named])
         progress(Progress("judge", 1, 1, str(result.verdict)))
         return result
 

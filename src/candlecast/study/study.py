@@ -18,6 +18,7 @@ from candlecast.dataset.forecast import Forecast
 from candlecast.dataset.membership import WhileMember
 from candlecast.dataset.usual_features import features_for
 from candlecast.errors import ConfigError, NotEnoughDataError
+from candlecast.evaluation.trials import trial_of_baseline
 from candlecast.events import Listener, Progress, ignore
 from candlecast.features import Features
 from candlecast.features.feature import require_features
@@ -217,13 +218,8 @@ class Study:
         del prepared, parts  # the features of all bars, which the verdict does not need
         return_memory()
         result = replace(result, audit=report).record(ledger)
-        ledger.record_all(
-            [
-                replace(result, model=each.name, recipe=result.recipe | {"model": describe(each)}, searches=()).trial
-                for each in self.baselines or ()
-                if each not in (*BASELINES, self.model)
-            ]
-        )
+        named = [each for each in self.baselines or () if each not in (*BASELINES, self.model)]
+        ledger.record_all([trial_of_baseline(replace(result, searches=()), each) for each in named])
         progress(Progress("judge", 1, 1, str(result.verdict)))
         return_memory()
         return result
