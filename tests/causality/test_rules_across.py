@@ -12,6 +12,7 @@ from candlecast.ledger import Ledger
 from candlecast.panel.panel import Panel
 from candlecast.signals.across import Section
 from candlecast.sources import synthetic_panel
+from panel_studies import quick_study
 
 ASSETS, BARS = 10, 700
 
@@ -23,14 +24,7 @@ def panel():
 
 @pytest.fixture(scope="module")
 def study():
-    return cc.PanelStudy(
-        model=cc.LinearRegression(window=1),
-        features=cc.Features(cc.cross_relative(cc.log_return())),
-        target=cc.RelativeReturn(),
-        folds=cc.WalkForward(folds=2),
-        baselines=(),
-        seeds=1,
-    )
+    return quick_study(folds=2, fee_bps=10)
 
 
 def scaled(weights: np.ndarray) -> np.ndarray:

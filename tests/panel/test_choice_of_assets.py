@@ -11,6 +11,7 @@ from candlecast.evaluation.trial_count import TrialCount, count
 from candlecast.ledger import Ledger
 from candlecast.panel.currencies import currency_of, several_currencies
 from candlecast.sources import synthetic_panel
+from panel_studies import quick_study
 
 
 @pytest.fixture(scope="module")
@@ -20,16 +21,7 @@ def assets():
 
 @pytest.fixture(scope="module")
 def study():
-    return cc.PanelStudy(
-        model=cc.LinearRegression(window=1),
-        features=cc.Features(cc.cross_relative(cc.log_return())),
-        target=cc.RelativeReturn(),
-        rule=cc.TopBottom(2),
-        folds=cc.WalkForward(folds=1),
-        baselines=(),
-        seeds=1,
-        costs=cc.Costs(fee_bps=0.1, slippage_bps=0),
-    )
+    return quick_study()
 
 
 def test_what_is_left_out_of_an_earlier_panel_is_counted_and_leaves_no_edge(assets, study, tmp_path):

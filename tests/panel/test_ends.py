@@ -12,6 +12,7 @@ import candlecast as cc
 from candlecast.ledger import Ledger
 from candlecast.panel.assets import ENDED
 from candlecast.sources import synthetic, synthetic_panel
+from panel_studies import quick_study
 
 
 @pytest.fixture(scope="module")
@@ -73,16 +74,7 @@ def test_volume_of_the_next_bar_in_few_assets_is_no_edge(size):
         volume = np.exp(15 + 0.35 * moves + size * np.abs(moves) + 0.2 * generator.normal(size=len(each)))
         volume = np.append(volume[1:], volume[-1]) if place < 2 else volume
         assets.append(replace(each, frame=each.frame.with_columns(volume=pl.Series(volume))))
-    study = cc.PanelStudy(
-        model=cc.LinearRegression(window=1),
-        features=cc.Features(cc.log_return(), volume_jump),
-        target=cc.RelativeReturn(),
-        rule=cc.RankWeights(),
-        folds=cc.WalkForward(folds=2),
-        baselines=(),
-        seeds=1,
-        costs=cc.Costs(fee_bps=0.5, slippage_bps=0),
-    )
+    study = quick_study(cc.log_return(), volume_jump, rule=cc.RankWeights(), folds=2, fee_bps=0.5)
     verdict = study.run(assets, ledger=Ledger.in_memory()).verdict
     assert set(verdict.evidence.conditions.assets.early) == {assets[0].symbol, assets[1].symbol}
     assert not verdict.has_edge

@@ -15,6 +15,7 @@ from candlecast.panel.panel import Panel
 from candlecast.panel.samples import panel_inputs, panel_samples
 from candlecast.panel.study import usual_panel_features
 from candlecast.sources import synthetic, synthetic_panel
+from panel_studies import quick_study
 
 BARS, ASSETS = 600, 8
 
@@ -172,16 +173,7 @@ def test_finer_steps_leave_the_candles_what_they_are():
 
 
 def test_values_traded_are_no_edge_unless_the_study_says_that_all_is_adjusted(assets):
-    study = cc.PanelStudy(
-        model=cc.LinearRegression(window=1),
-        features=cc.Features(cc.cross_relative(cc.log_return()), cc.cross_rank(value_traded)),
-        target=cc.RelativeReturn(),
-        rule=cc.TopBottom(2),
-        folds=cc.WalkForward(folds=1),
-        baselines=(),
-        seeds=1,
-        costs=cc.Costs(fee_bps=0.1, slippage_bps=0),
-    )
+    study = quick_study(cc.cross_relative(cc.log_return()), cc.cross_rank(value_traded))
     found = study.run(assets, ledger=Ledger.in_memory())
     assert (
         found.verdict.headline
@@ -235,16 +227,7 @@ def test_features_of_candlecast_do_not_change_with_the_level(assets):
 
 def test_cheap_shares_by_split_adjusted_prices_are_no_edge(assets):
     """A forecast with an edge of its own is refused where it rests on a level too, and the message says what to do."""
-    study = cc.PanelStudy(
-        model=cc.LinearRegression(window=1),
-        features=cc.Features(cc.cross_relative(cc.log_return()), cc.cross_rank(level)),
-        target=cc.RelativeReturn(),
-        rule=cc.TopBottom(2),
-        folds=cc.WalkForward(folds=1),
-        baselines=(),
-        seeds=1,
-        costs=cc.Costs(fee_bps=0.1, slippage_bps=0),
-    )
+    study = quick_study(cc.cross_relative(cc.log_return()), cc.cross_rank(level))
     found = study.run(assets, ledger=Ledger.in_memory())
     verdict = found.verdict
     assert verdict.evidence.is_known and not verdict.is_forecastable and not verdict.has_edge
@@ -270,15 +253,14 @@ def test_assets_that_return_to_levels_together_are_no_edge():
         rows = slice(59, None)
         prices = {name: pl.Series(100 * getattr(each, name)[rows] / mean) for name in ("open", "high", "low", "close")}
         made.append(replace(each[59:], symbol=f"R{place}", frame=each[59:].frame.with_columns(**prices)))
-    study = cc.PanelStudy(
+    study = quick_study(
+        cc.log_return(20),
+        cc.sma_ratio(60),
         model=cc.LinearRegression(),
-        features=cc.Features(cc.log_return(20), cc.sma_ratio(60)),
         target=cc.RelativeReturn(horizon=5),
         rule=cc.RankWeights(),
-        folds=cc.WalkForward(folds=2),
-        baselines=(),
-        seeds=1,
-        costs=cc.Costs(fee_bps=0.5, slippage_bps=0),
+        folds=2,
+        fee_bps=0.5,
     )
     verdict = study.run(made, ledger=Ledger.in_memory()).verdict
     assert verdict.evidence.is_significant and not verdict.has_edge
@@ -295,16 +277,7 @@ def test_assets_whose_prices_return_to_a_level_are_named(assets):
         prices = [pl.col(name) / pl.Series(means) for name in ("open", "high", "low", "close")]
         frame = candles[10:].frame.with_columns(prices)
         made.append(replace(candles[10:], frame=frame, symbol=f"A{place}"))
-    study = cc.PanelStudy(
-        model=cc.LinearRegression(window=1),
-        features=cc.Features(cc.sma_ratio(10), cc.log_return()),
-        target=cc.RelativeReturn(),
-        rule=cc.TopBottom(2),
-        folds=cc.WalkForward(folds=1),
-        baselines=(),
-        seeds=1,
-        costs=cc.Costs(fee_bps=0.1, slippage_bps=0),
-    )
+    study = quick_study(cc.sma_ratio(10), cc.log_return())
     verdict = study.run(made, ledger=Ledger.in_memory()).verdict
     assert verdict.evidence.is_significant and not verdict.has_edge
     assert "A0: a price that returns to its level" in verdict.text

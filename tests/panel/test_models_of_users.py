@@ -12,19 +12,18 @@ from sklearn.linear_model import LinearRegression
 import candlecast as cc
 from candlecast.ledger import Ledger
 from candlecast.sources import synthetic_panel
+from panel_studies import quick_study
 
 ASSETS = list(synthetic_panel(6, 500, seed=2, ic=0.05).assets)
 
 
 def run(estimator, model=None):
-    study = cc.PanelStudy(
+    study = quick_study(
+        cc.cross_relative(cc.log_return()),
+        cc.cross_rank(cc.log_return(5)),
         model=model or cc.Sklearn(estimator, name="mine"),
-        features=cc.Features(cc.cross_relative(cc.log_return()), cc.cross_rank(cc.log_return(5))),
-        target=cc.RelativeReturn(),
         rule=cc.TopBottom(1),
-        folds=cc.WalkForward(folds=2),
-        baselines=(),
-        seeds=1,
+        folds=2,
     )
     return study.run(ASSETS, ledger=Ledger.in_memory())
 
