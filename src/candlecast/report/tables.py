@@ -184,7 +184,7 @@ def table(
     """
     lines = [[str(cell) for cell in row] for row in rows]
     columns = list(zip(*lines, strict=True)) if heads else []
-    sides = [_side(column) if place else "" for place, column in enumerate(columns)]
+    sides = [side_of(column) if place else "" for place, column in enumerate(columns)]
     sides += [""] * (len(heads) - len(sides))
     head = "".join(f'<th scope="col"{side}>{escape(name)}</th>' for name, side in zip(heads, sides, strict=True))
     body = []
@@ -202,7 +202,7 @@ def table(
     )
 
 
-def _side(column: Sequence[str]) -> str:
+def side_of(column: Sequence[str]) -> str:
     """The class of a column: one of words stands to the left, one of numbers to the right in every style of table."""
     if holds_words(column):
         return ' class="text"'

@@ -15,9 +15,9 @@ from candlecast.recipes import describe
 from candlecast.scan.address import Address
 from candlecast.scan.folder import digest_of
 from candlecast.scan.plan import Plan
+from candlecast.scan.words import cell_words
 from candlecast.study import Study
 from candlecast.targets import label, primary
-from candlecast.targets.words import label_words
 
 TRADING = ("rule", "costs", "cash", "baselines", "model", "type")  # parts of a recipe that no baseline depends on
 OWN_TRADING = ("rule", "costs", "cash", "baselines", "type")  # parts that no training depends on
@@ -69,7 +69,8 @@ class Cell:
     @property
     def words(self) -> str:
         """The same for people, in the order of the tables."""
-        return f"{self.model} {label_words(self.target)} {self.series.symbol} {self.series.interval} {self.costs}"
+        symbol, interval, target, model, costs = self.key
+        return cell_words({"symbol": symbol, "interval": interval, "target": target, "model": model, "costs": costs})
 
     @property
     def walk(self) -> str:

@@ -15,13 +15,14 @@ import polars as pl
 from candlecast.interval import Interval
 from candlecast.report.document import document, heading_html
 from candlecast.report.page_file import page_path, write_page
+from candlecast.report.tables import side_of
 from candlecast.scan.cell_result import cell_result
 from candlecast.scan.folder import ScanFolder
 from candlecast.scan.judging import equity_of
 from candlecast.scan.words import cell_words, ranked, verdict_word
 from candlecast.targets.words import label_words
 from candlecast.text.cells import number, p_value, percent
-from candlecast.text.formatting import CELL, count, holds_words, small
+from candlecast.text.formatting import CELL, count, small
 
 if TYPE_CHECKING:
     from candlecast.scan.outlook import SmallestEdge
@@ -295,7 +296,7 @@ def _failures(failures: pl.DataFrame) -> str:
 def _table(caption: str, heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """A table whose cells are HTML already; columns of words stand to the left."""
     texts = [[TAG.sub("", cell) for cell in column] for column in zip(*rows, strict=True)] or [[] for _ in heads]
-    sides = [' class="text"' if place and holds_words(column) else "" for place, column in enumerate(texts)]
+    sides = [side_of(column) if place else "" for place, column in enumerate(texts)]
     top = "".join(f'<th scope="col"{side}>{escape(head)}</th>' for head, side in zip(heads, sides, strict=True))
     body = "".join(
         f'<tr><th scope="row">{row[0]}</th>'

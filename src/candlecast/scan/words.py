@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import polars as pl
 
 from candlecast.evaluation.trial_count import TrialCount
@@ -87,8 +89,8 @@ def verdict_word(row: dict[str, object]) -> str:
     return "EDGE" if row["has_edge"] else "forecast" if row["is_forecastable"] else "nothing"
 
 
-def cell_words(row: dict[str, object]) -> str:
-    """A cell by its name."""
+def cell_words(row: Mapping[str, object]) -> str:
+    """A cell by its name: model, target, symbol, interval and costs."""
     return f"{row['model']} {label_words(str(row['target']))} {row['symbol']} {row['interval']} {row['costs']}"
 
 
