@@ -28,9 +28,7 @@ ROUNDING, TINY = 1e-6, 1e-10  # relative to a column's size, and absolute: chang
 FEW = 0.01  # share of the values that may change where rounding decides ties
 MOST_DIGITS = 8  # behind the point, that prices are taken to be rounded to
 FINER = 32.0  # times as many steps of the price
-MOST_OF_STEPS = (
-    0.1  # by which the mean of a column may move with the steps of prices, as a share of its standard deviation
-)
+MOST_OF_STEPS = 0.1  # standard deviations of a column, by which its mean may move with the steps of prices
 
 
 class Lookups(NamedTuple):
