@@ -122,10 +122,14 @@ def test_slots_keep_lows_highs_and_orders(path, visit, result):
         chart.draw(view);
         const line = chart.series.find(each => each.column === "equity_model");
         const values = line.api.data().map(point => point.value).filter(value => value !== undefined);
-        return [Math.min(...values), Math.max(...values)];
+        return [chart.level, Math.min(...values), Math.max(...values), values[0], values.at(-1)];
     }""")
     equity = result.backtest.equity["equity"]
-    assert lines == pytest.approx([equity.min(), equity.max()], rel=1e-6)
+    assert lines[0] >= 2
+    assert lines[1:] == pytest.approx([equity.min(), equity.max(), equity[0], equity[-1]], rel=1e-6)
+    page.get_by_role("group", name="Length of time shown").last.get_by_role("button", name="All").click()
+    begin = page.evaluate("candlecast.charts.find(each => each.spec.group === 'account').begin")
+    assert begin > 0 and page.evaluate("candlecast.views.account.from") == begin  # all of an account begins with it
     page.close()
 
 

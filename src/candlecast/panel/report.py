@@ -19,7 +19,7 @@ from candlecast.report.returns_figures import drawdown_frame, drawdown_table, mo
 from candlecast.report.tables import account_table, table
 from candlecast.targets.words import described
 from candlecast.text.cells import number, p_value, percent
-from candlecast.text.formatting import count, moment
+from candlecast.text.formatting import close_moment, count, moment
 
 if TYPE_CHECKING:
     from candlecast.panel.result import PanelResult
@@ -44,7 +44,7 @@ def write_panel_report(result: PanelResult, path: str | Path) -> Path:
 
 def render(result: PanelResult, *, folder: Path = Path()) -> str:
     """The page as text; `folder` is where it is written."""
-    verdict, tested = result.verdict, result.backtest.equity
+    verdict, tested, yearly = result.verdict, result.backtest.equity, result.backtest.bars_per_year
     drawn = {
         "account": figures.account_figure(result),
         "breadth": figures.breadth_figure(result),
@@ -56,8 +56,8 @@ def render(result: PanelResult, *, folder: Path = Path()) -> str:
     values = {name: figure_html(figure) for name, figure in drawn.items()} | {
         "answer": answer_section(
             verdict,
-            period=f"Out of sample: {count(tested.height, 'bar')} from {moment(tested['time'][0])} to "
-            f"{moment(tested['time'][-1])}, "
+            period=f"Out of sample: {count(tested.height, 'bar')} from {close_moment(tested['time'][0], yearly)} to "
+            f"{close_moment(tested['time'][-1], yearly)}, "
             f"{count(result.folds.height, 'fold')} that begin and end at one moment for all assets, "
             f"{count(len(result.forecast.seeds), 'seed')} each.",
         ),

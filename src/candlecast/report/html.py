@@ -27,7 +27,7 @@ from candlecast.report.returns_figures import distribution, drawdown_frame, draw
 from candlecast.report.trade_list import add_trades, trade_section
 from candlecast.report.training_figures import losses, skill_by_training, timeline
 from candlecast.targets.words import described
-from candlecast.text.formatting import count, moment
+from candlecast.text.formatting import close_moment, count
 
 if TYPE_CHECKING:
     from candlecast.study.result import StudyResult
@@ -48,6 +48,7 @@ def render(result: StudyResult, *, folder: Path = Path()) -> str:
     """The page as text; `folder` is where it is written."""
     gross = backtest(result.candles, result.positions[result.model], costs=Costs.free(), cash=result.cash)
     candles, tested, verdict = result.candles, result.backtest.equity, result.verdict
+    yearly = result.backtest.bars_per_year
     columns = Columns()
     add_candles(result, columns)
     rows = forecast_rows(result)
@@ -70,8 +71,8 @@ def render(result: StudyResult, *, folder: Path = Path()) -> str:
     values = drawn | {
         "answer": answer_section(
             verdict,
-            period=f"Out of sample: {count(tested.height, 'bar')} from {moment(tested['time'][0])} to "
-            f"{moment(tested['time'][-1])}, {count(result.folds.height, 'fold')}, "
+            period=f"Out of sample: {count(tested.height, 'bar')} from {close_moment(tested['time'][0], yearly)} to "
+            f"{close_moment(tested['time'][-1], yearly)}, {count(result.folds.height, 'fold')}, "
             f"{count(len(result.forecast.seeds), 'seed')} each. No bar is forecast by a model that was trained on it.",
             changes=[f"The candles were changed: {change}" for change in verdict.changes],
         ),

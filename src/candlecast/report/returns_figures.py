@@ -14,7 +14,7 @@ from candlecast.report.figures import Figure
 from candlecast.report.tables import table
 from candlecast.stats import drawdowns, monthly_returns, yearly_returns
 from candlecast.text.cells import number, percent
-from candlecast.text.formatting import CELL, count, moment
+from candlecast.text.formatting import CELL, LONGEST_YEAR, close_moment, count
 
 if TYPE_CHECKING:
     from candlecast.study.result import StudyResult
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 STRONGEST = 0.10  # a month's return with the full colour
 DEEPEST = 10  # drawdowns listed
-LONGEST_YEAR = 366  # days
 BINS = 41
 OUTER = 0.01  # share of the returns at each end that the outermost bars hold
 
@@ -87,9 +86,9 @@ def drawdown_table(traded: BacktestResult) -> str:
     rows = [
         (
             percent(depth),
-            moment(peak),
-            moment(trough),
-            moment(recovered) if recovered is not None else "not yet",
+            close_moment(peak, traded.bars_per_year),
+            close_moment(trough, traded.bars_per_year),
+            "not yet" if recovered is None else close_moment(recovered, traded.bars_per_year),
             number(days, digits),
             f"{bars:,}",
         )

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from html import escape
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import polars as pl
@@ -12,7 +13,7 @@ from candlecast.report import svg
 from candlecast.report.date_axis import date_ticks, decimal_years
 from candlecast.report.figures import Figure
 from candlecast.text.cells import percent
-from candlecast.text.formatting import count, moment
+from candlecast.text.formatting import close_moment, count
 from candlecast.walkforward.tables import is_in_time_order
 
 if TYPE_CHECKING:
@@ -24,12 +25,12 @@ LABEL_PIXELS = 62
 
 def timeline(result: StudyResult) -> Figure:
     """What each fold trained on and was tested on."""
-    folds, title = result.folds, "Folds"
+    folds, title, yearly = result.folds, "Folds", result.backtest.bars_per_year
     if folds.height < 2:
         only = folds.row(0, named=True)
+        train, test = (_span_words(only, part, yearly) for part in ("train", "test"))
         words = (
-            f"One split: trained from {moment(only['train_first'])} to {moment(only['train_last'])}, tested from "
-            f"{moment(only['test_first'])} to {moment(only['test_last'])}. One split is one sample; "
+            f"One split: trained from {train}, tested from {test}. One split is one sample; "
             "WalkForward(folds=5) gives five."
         )
         return Figure("timeline", title, words)
@@ -47,10 +48,7 @@ def timeline(result: StudyResult) -> Figure:
         )
         for part, kind in (("train", "grey"), ("test", "blue")):
             left, right = (axes.across(spans[f"{part}_{end}"][row]) for end in ("first", "last"))
-            words = (
-                f"Fold {fold['fold']}, {part}: {moment(fold[f'{part}_first'])} to {moment(fold[f'{part}_last'])}, "
-                f"{fold[f'{part}_bars']:,} bars"
-            )
+            words = f"Fold {fold['fold']}, {part}: {_span_words(fold, part, yearly)}, {fold[f'{part}_bars']:,} bars"
             parts.append(
                 f'<g class="bars {kind}"><rect x="{left:.1f}" y="{axes.down(row + 0.15):.1f}" width="{max(right - left, 1):.1f}" '
                 f'height="{0.7 * ROW_PIXELS:.0f}"><title>{escape(words)}</title></rect></g>'
@@ -79,6 +77,12 @@ def timeline(result: StudyResult) -> Figure:
 
 
 _ENDS = ("train_first", "train_last", "test_first", "test_last")
+
+
+def _span_words(fold: Mapping[str, Any], part: str, bars_per_year: float) -> str:
+    """The closes of the first and the last bar of a part of a fold."""
+    first, last = (close_moment(fold[f"{part}_{end}"], bars_per_year) for end in ("first", "last"))
+    return f"{first} to {last}"
 
 
 def skill_by_training(result: StudyResult) -> Figure:

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from candlecast.text.redaction import visible
 from candlecast.text.unbroken import lines_of
 
 SENTENCE, CELL = "undefined", "-"
 GAP = "  "  # between the columns of a table
+LONGEST_YEAR = 366  # days, and bars of a day
 NARROWEST = 15  # characters of a column of words whose cells are broken into lines
 
 
@@ -82,6 +83,18 @@ def moment(time: datetime) -> str:
     ('2024-01-02', '2024-01-02 15:30')
     """
     return f"{time:%Y-%m-%d}" if (time.hour, time.minute) == (0, 0) else f"{time:%Y-%m-%d %H:%M}"
+
+
+def close_moment(time: datetime, bars_per_year: float) -> str:
+    """A close as people date it: that of a day or a longer bar which ends at midnight (UTC) by the day that ends.
+
+    >>> close_moment(datetime(2019, 1, 1), 252.0), close_moment(datetime(2019, 1, 1, 21), 252.0)
+    ('2018-12-31', '2019-01-01 21:00')
+    >>> close_moment(datetime(2019, 1, 1), 8_766.0)
+    '2019-01-01'
+    """
+    ends_a_day = bars_per_year <= LONGEST_YEAR and (time.hour, time.minute) == (0, 0)
+    return moment(time - timedelta(days=1) if ends_a_day else time)
 
 
 def small(value: float) -> str:

@@ -33,6 +33,11 @@ class BarChart {
     this.api.subscribeCrosshairMove(({logical}) => this.tell(logical));
   }
 
+  /** The first bar that any series of the chart has. */
+  get begin() {
+    return Math.min(...this.series.flatMap(({of}) => of.map(({column}) => column.offset)));
+  }
+
   add(each, row) {
     const kinds = {candles: "CandlestickSeries", volume: "HistogramSeries", area: "BaselineSeries", line: "LineSeries"};
     const pyramids = each.kind === "candles" ? ["open", "high", "low", "close"] : [each.column];

@@ -47,11 +47,17 @@ class Pyramid {
     return (this.levels[level] = {first, low, high});
   }
 
-  /** The value of a slot of a line: two neighbours show the lowest and the highest of both, in the order in which they came. */
+  /** The value of a slot of a line: two neighbours show the lowest and the highest of both, in the order in which they came.
+   *  The first and the last slot show the first and the last value, so that a line begins and ends where it does; the neighbour of
+   *  the last one shows what lies furthest from it. */
   slot(level, bucket) {
     if (level === 0) return this.at(bucket);
+    const {values, offset} = this.column, end = offset + values.length - 1, last = Math.floor(end / 2 ** level);
+    if (bucket === last) return this.at(end);
+    if (bucket === Math.floor(offset / 2 ** level)) return this.at(offset);
     const pair = bucket >> 1, low = this.low(level + 1, pair), high = this.high(level + 1, pair);
     if (low !== low) return NaN;
+    if (last === (bucket | 1)) return high - this.at(end) > this.at(end) - low ? high : low;
     const start = this.low(level, 2 * pair);
     const isLowFirst = start !== start || start - low <= high - this.high(level, 2 * pair);
     return (bucket & 1) === 0 === isLowFirst ? low : high;

@@ -108,7 +108,7 @@ function spanButtons(view, time, place) {
   for (const [words, length] of [...spans, ["All", 0]]) {
     const button = place.appendChild(Object.assign(document.createElement("button"), {type: "button", textContent: words}));
     button.addEventListener("click", () => {
-      if (!length) return view.set(0, view.bars);
+      if (!length) return view.set(Math.min(...view.charts.map(({begin}) => begin)), view.bars);
       const end = Math.min(Math.ceil(view.to), view.bars) - 1;
       let start = end;
       while (start > 0 && time[end] - time[start - 1] < length * 86400) start--;
