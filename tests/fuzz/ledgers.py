@@ -9,7 +9,7 @@ from contextlib import closing
 from pathlib import Path
 
 from candlecast.disk.files import is_regular
-from candlecast.ledger.trials import TRIALS
+from candlecast.ledger.schema import TRIALS
 
 PAGE = 4_096  # bytes
 SIDES = ("-wal", "-journal", "-shm")  # files that SQLite keeps beside a database

@@ -13,8 +13,10 @@ import pytest
 
 from candlecast.disk.confined import Inflater, bounded_rows
 from candlecast.errors import RunError
-from candlecast.ledger import trials as trials_of_ledgers
-from candlecast.ledger.trials import GROWTH, TRIALS, Ledger, Trial
+from candlecast.ledger import Begun, Ledger, Trial, trials as trials_of_ledgers
+from candlecast.ledger.schema import BEGUN, TRIALS
+from candlecast.ledger.sketch import sketch_of
+from candlecast.ledger.trials import GROWTH
 
 ENDLESS = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT i"
 HOLD = TRIALS[-1]
@@ -92,10 +94,34 @@ def test_values_that_cannot_be_are_said(name, ledger):
     change(ledger, *statements)
     change(ledger, f"UPDATE trials SET {column} = {value}", HOLD)
     if name == "type of number":
-        back = "UPDATE sqlite_master SET sql = sql || ' STRICT' WHERE type = 'table' AND name IN ('trials', 'searches')"
+        back = "UPDATE sqlite_master SET sql = sql || ' STRICT' WHERE type = 'table' AND name NOT LIKE 'sqlite_%'"
         change(ledger, "PRAGMA writable_schema = ON", back)
     with pytest.raises(RunError, match=rf"is damaged \(.*({message})"):
         assert ledger.entries() and ledger.trials()
+    assert ledger.count() == 2
+
+
+OF_BEGUN = {
+    "odd profile": ("begun", "profile", f"x'{'00' * 24}'", "no profile"),
+    "no list": ("begun", "assets", "'['", "Expecting value"),
+    "no sketch": ("sketches", "sketch", "x'0001'", "no sketch"),
+    "times that fall": ("sketches", "sketch", f"x'{np.array([2, 1], '<i8').tobytes().hex()}{'00' * 8}'", "cannot be"),
+    "no number": ("sketches", "sketch", f"x'{'00' * 8}0000c07f'", "cannot be"),
+    "long sketch": ("sketches", "sketch", f"x'{'00' * 12 * 129}'", "no sketch"),
+}
+
+
+@pytest.mark.parametrize("name", OF_BEGUN)
+def test_values_of_begun_studies_that_cannot_be_are_said(name, ledger):
+    table, column, value, message = OF_BEGUN[name]
+    times = np.datetime64("2024-01-01", "us") + np.arange(50) * np.timedelta64(1, "D")
+    sketch = sketch_of(times, np.linspace(1.0, 2.0, 50))
+    ledger.begin([Begun("d1", {}, "BTCUSDT", "1d", "return", times, np.ones(50), {"BTCUSDT": sketch})])
+    assert ledger.entries()[-1].is_open
+    hold = next(each for each in BEGUN if f"TRIGGER {table}_hold" in each)
+    change(ledger, f"DROP TRIGGER {table}_hold", f"UPDATE {table} SET {column} = {value}", hold)
+    with pytest.raises(RunError, match=rf"is damaged \(.*({message})"):
+        ledger.entries()
     assert ledger.count() == 2
 
 
@@ -118,6 +144,9 @@ def test_only_regular_files_are_opened(end, kind, tmp_path):
 
 def test_a_ledger_of_any_format_is_known(ledger):
     """Whatever SQLite makes of the text of a table whose columns were added later."""
+    change(ledger, *(f"DROP TABLE {name}" for name in ("begun", "ended", "sketches")), "PRAGMA user_version = 3")
+    assert ledger.count() == 2 and len(ledger.entries()) == 2
+    change(ledger, *(f"DROP TABLE {name}" for name in ("begun", "ended", "sketches")))
     for column in ("target", "batch", "profile"):
         change(ledger, f"ALTER TABLE trials DROP COLUMN {column}")
     change(ledger, "DROP TABLE searches", "PRAGMA user_version = 1")
@@ -146,7 +175,7 @@ def test_every_reading_of_a_ledger_is_limited_by_its_size(ledger, monkeypatch):
     monkeypatch.setattr(trials_of_ledgers, "bounded_rows", noted)
     assert ledger.count() == len(ledger.entries()) == len(ledger.trials())
     size = ledger.path.stat().st_size
-    assert len(limits) == 5 and all(size <= most <= size + (1 << 20) + GROWTH for most in limits)
+    assert len(limits) == 7 and all(size <= most <= size + (1 << 20) + GROWTH for most in limits)
 
 
 def test_inflation_is_limited_in_all():

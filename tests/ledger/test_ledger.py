@@ -13,12 +13,17 @@ import numpy as np
 import pytest
 
 from candlecast.errors import ConfigError, RunError
-from candlecast.ledger.trials import APPLICATION, Ledger, Trial
+from candlecast.ledger import Begun, Ledger, Trial
+from candlecast.ledger.schema import APPLICATION
+from candlecast.ledger.sketch import sketch_of
 
 DAY = np.timedelta64(86_400, "s")
 REPLACED = (
     "SELECT {}, identity, 'x', 'x', 'x', 'x', 'x', 'x', 'x', 1.0, x'', x'', 'x', 1, x'' FROM trials"  # every column
 )
+
+
+SKETCH = sketch_of(np.datetime64("2024-01-01", "us") + np.arange(40) * DAY, np.linspace(1.0, 2.0, 40))
 
 
 def trial(seed=0, bars=50, **changes) -> Trial:
@@ -90,6 +95,8 @@ def test_a_ledger_of_an_older_format_goes_on(tmp_path):
     Ledger(tmp_path).record(trial(0))
     path = tmp_path / "ledger.sqlite"
     connection = sqlite3.connect(path, isolation_level=None)
+    for table in ("begun", "ended", "sketches"):
+        connection.execute(f"DROP TABLE {table}")
     for column in ("target", "batch", "profile"):
         connection.execute(f"ALTER TABLE trials DROP COLUMN {column}")
     connection.execute("PRAGMA user_version = 2")
@@ -100,6 +107,48 @@ def test_a_ledger_of_an_older_format_goes_on(tmp_path):
     assert (old.batch, new.batch) == (1, 2)
     assert np.allclose(old.profile.values, trial(0).outline.values, atol=1e-6)
     assert ledger.trials()[0].target == ""
+
+
+def begun(seed=0, **changes) -> Begun:
+    same, rng = trial(seed), np.random.default_rng(100 + seed)
+    skill = rng.standard_normal(len(same.times))
+    made = Begun(same.data, same.study, "BTCUSDT", "1d", "", same.times, skill, {"BTCUSDT": SKETCH})
+    return replace(made, **changes)
+
+
+def test_a_study_that_begins_counts_until_its_trial_is_there(tmp_path):
+    ledger = Ledger(tmp_path)
+    ledger.begin([begun(0), begun(1)])
+    ledger.begin([begun(0)])
+    assert [(each.number, each.is_open) for each in ledger.entries()] == [(1, True), (2, True)] and ledger.count() == 0
+    ledger.record(trial(0))
+    assert [(each.number, each.batch, each.is_open) for each in ledger.entries()] == [(2, 2, True), (3, 3, False)]
+    ledger.begin([begun(0)])  # a repeated study
+    assert len(Ledger(tmp_path).entries()) == 2
+    assert ledger.record(trial(1)) and not ledger.record(trial(0))
+    assert [each.is_open for each in ledger.entries()] == [False, False]
+
+
+def test_the_account_of_a_study_that_never_ended_is_like_no_other():
+    one, other = begun(0).outline, begun(1).outline
+    same, unknown = begun(2, skill=begun(0).skill).outline, begun(3, skill=None).outline
+    assert np.array_equal(one.values, begun(0).outline.values) and one.has_traded
+    assert np.allclose(one.values[2], same.values[2])  # the same forecasts
+    for profile in (other, same, unknown):
+        assert abs(np.corrcoef(one.values[0], profile.values[0])[0, 1]) < 0.5
+    assert abs(np.corrcoef(unknown.values[0], unknown.values[2])[0, 1]) < 0.5
+
+
+def test_sketches_are_kept_by_candles_and_symbol(tmp_path):
+    ledger = Ledger(tmp_path)
+    ledger.record(trial(0, sketches={"BTCUSDT": SKETCH}))
+    ledger.record(trial(1, sketches={"BTCUSDT": SKETCH}))
+    ledger.record(trial(2, data="others", sketches={}))
+    first, second, third = ledger.entries()
+    for entry in (first, second):
+        assert np.array_equal(entry.sketches["BTCUSDT"].times, SKETCH.times)
+        assert np.array_equal(entry.sketches["BTCUSDT"].returns, SKETCH.returns)
+    assert third.sketches == {}
 
 
 def test_memory_is_not_shared():
@@ -116,17 +165,29 @@ def test_memory_is_not_shared():
         "UPDATE trials SET number = 7",
         f"INSERT OR REPLACE INTO trials {REPLACED.format('number')}",
         f"INSERT OR REPLACE INTO trials {REPLACED.format(9)}",
+        "DELETE FROM begun",
+        "UPDATE begun SET choices = 'other'",
+        "INSERT OR REPLACE INTO begun SELECT number, 'x', 'x', 'x', 'x', 'x', 'x', 'x', x'' FROM begun",
+        "DELETE FROM ended",
+        "UPDATE ended SET choices = (SELECT choices FROM begun)",
+        "DELETE FROM sketches",
+        "UPDATE sketches SET sketch = x''",
+        "INSERT OR REPLACE INTO sketches SELECT data, symbol, x'' FROM sketches",
     ],
 )
 def test_nothing_is_changed_or_removed(tmp_path, statement):
     ledger = Ledger(tmp_path)
     ledger.record(trial())
+    ledger.begin([begun(1)])
     connection = sqlite3.connect(tmp_path / "ledger.sqlite", isolation_level=None)
     with suppress(sqlite3.IntegrityError):  # refused aloud, or ignored
         connection.execute(statement)
     connection.close()
     (left,) = ledger.trials()
     assert left.identity == trial().identity and left.model == "lstm"
+    recorded, started = ledger.entries()
+    assert recorded.identity == trial().identity and started.is_open
+    assert started.identity == begun(1).choices and started.sketches["BTCUSDT"].pack() == SKETCH.pack()
 
 
 WRITER = """

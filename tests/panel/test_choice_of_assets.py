@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import polars as pl
 import pytest
 
 import candlecast as cc
@@ -40,6 +41,19 @@ def test_what_is_left_out_of_an_earlier_panel_is_counted_and_leaves_no_edge(asse
     assert TrialCount.from_dict(part.trial_count.to_dict()) == part.trial_count
     again = cc.load_panel_run(part.save(tmp_path / "part")) if hasattr(cc, "load_panel_run") else part
     assert again.verdict.headline == part.verdict.headline
+
+
+def test_assets_under_other_names_from_another_source_are_the_same(assets, study):
+    ledger = Ledger.in_memory()
+    study.run(assets, ledger=ledger)
+    renamed = [
+        replace(each, symbol=f"N{n}", frame=each.frame.with_columns(pl.col("open", "high", "low", "close") * 3.7))[40:]
+        for n, each in enumerate(assets)
+    ]
+    found = study.run(renamed[:16], ledger=ledger)
+    assert (found.trial_count.tried, found.trial_count.left_out) == (24, 8) and not found.verdict.has_edge
+    others = [replace(each, symbol=f"O{n}") for n, each in enumerate(synthetic_panel(24, 600, seed=4, ic=0.2).assets)]
+    assert study.run(others[:16], ledger=ledger).trial_count.left_out == 0
 
 
 def test_fewer_other_or_later_assets_are_no_choice(assets, study):

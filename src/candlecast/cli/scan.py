@@ -107,7 +107,7 @@ def scan(
                         _print_outlook(outlook, as_json=as_json)
                         return
                     say(f"{prose(str(outlook))}\n", is_error=True)
-                failures = compute_cells(opened, cells, folder, pool, progress=listener)
+                failures = compute_cells(opened, cells, folder, pool, ledger=ledger, progress=listener)
         if part is not None:
             done = len(cells) - len(failures)
             if as_json:

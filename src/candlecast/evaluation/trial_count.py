@@ -13,6 +13,7 @@ import numpy as np
 from candlecast.evaluation.combinations import directions_of
 from candlecast.ledger import Entry, Ledger, Trial
 from candlecast.ledger.profile import ROUNDING, Profile, groups, side_by_side
+from candlecast.ledger.sketch import Sketch, are_alike
 from candlecast.stats import effective_counts, overfitting_probability, unit_columns
 
 UNNAMED = "not named"  # content of a trial count that was stored before results were named in it
@@ -24,14 +25,15 @@ BLOCKS, MIN_BUCKETS, MIN_TRIALS = 12, 60, 5  # of the overfitting probability; w
 class TrialCount:
     """The trials counted when one of them was judged: those before it, and those of the same batch.
 
-    trials: distinct trials in the workspace; family: those of the same market, interval and target among them.
+    trials: distinct trials in the workspace, and studies that were begun, shown to code of the user's and never ended, which
+    are `unfinished`; family: those of the same market, interval and target among them.
     forecasts: effective number of trials, as forecasts; trades: effective number of trials, as strategies
     (`effective_trials` of skills and of alphas, see `candlecast.ledger.profile`; a trial that never traded counts by its
     forecasts). forecasts_before, trades_before: the same without the batch.
     overfitting: probability of backtest overfitting (PBO) of the trials on the same candles (`overfitting_probability`);
     NaN where there are too few to compare. content: identifies the result that was counted.
     tried: of a panel, the number of assets in earlier trials of the same interval and time, where at least half of its own are
-    among them; left_out: how many of these are not in the panel.
+    among them, by symbol or by their returns (`ledger.sketch`); left_out: how many of these are not in the panel.
 
     Every trial of the workspace counts, whatever its market, interval and target: the best of twenty trials is chosen among
     twenty, on whichever markets they are.
@@ -48,6 +50,7 @@ class TrialCount:
     tried: int = 0
     left_out: int = 0
     directions: float = 1.0
+    unfinished: int = 0
 
     @property
     def is_selection(self) -> bool:
@@ -97,6 +100,15 @@ def counted_among(trial: Trial, known: TrialCount | None, ledger: Ledger) -> Tri
     return count(trial, ledger.entries())
 
 
+def unfinished_words(unfinished: int) -> str:
+    """What follows a number of trials where some were never finished.
+
+    >>> unfinished_words(0), unfinished_words(2)
+    ('', ', 2 of them begun and never finished')
+    """
+    return f", {unfinished:,} of them begun and never finished" if unfinished else ""
+
+
 def effective_of(entries: Sequence[Entry]) -> float:
     """The effective number of the trials of a ledger: of forecasts or of strategies, whichever is larger; 0 for none."""
     if not entries:
@@ -119,12 +131,16 @@ def count_each(judged: Sequence[Trial], entries: Sequence[Entry]) -> list[TrialC
 
 
 class Counted(NamedTuple):
-    """The trials of a ledger up to one batch: when it was recorded (ISO text), how many, and their effective numbers."""
+    """The trials of a ledger up to one batch: when it was recorded (ISO text), how many, and their effective numbers.
+
+    `unfinished`: those of them that were begun and never ended.
+    """
 
     recorded_at: str
     trials: int
     forecasts: float
     trades: float
+    unfinished: int
 
 
 def counts_over_time(entries: Sequence[Entry], *, most: int = 40) -> list[Counted]:
@@ -140,8 +156,9 @@ def counts_over_time(entries: Sequence[Entry], *, most: int = 40) -> list[Counte
     found = []
     for batch in (batches[place] for place in chosen):
         forecasts, trades = _counted(entries, batch)
-        seen = sum(entry.batch <= batch for entry in entries)
-        found.append(Counted(last[batch].recorded_at, seen, forecasts[1], trades[1]))
+        seen = [entry for entry in entries if entry.batch <= batch]
+        unfinished = sum(entry.is_open for entry in seen)
+        found.append(Counted(last[batch].recorded_at, len(seen), forecasts[1], trades[1], unfinished))
     return found
 
 
@@ -154,12 +171,13 @@ class _Seen:
     counted: tuple[tuple[float, float], tuple[float, float]]
     overfitting: Mapping[tuple[str, str], float]
     before: Sequence[Entry]
+    unfinished: int
 
     @classmethod
     def of(cls, entries: Sequence[Entry], batch: int) -> _Seen:
         seen = [entry for entry in entries if entry.batch <= batch]
         series: dict[tuple[str, str], list[Profile]] = {}
-        for entry in seen:
+        for entry in (each for each in seen if not each.is_open):
             series.setdefault(_series(entry), []).append(entry.profile)
         own = {_series(entry) for entry in seen if entry.batch == batch}
         return cls(
@@ -168,6 +186,7 @@ class _Seen:
             _counted(entries, batch),
             {each: _overfitting(series[each]) for each in own},
             [entry for entry in seen if entry.batch < batch],
+            sum(entry.is_open for entry in seen),
         )
 
     def trial_count(self, trial: Trial, own: Entry) -> TrialCount:
@@ -182,6 +201,7 @@ class _Seen:
             overfitting=self.overfitting[_series(own)],
             content=trial.content,
             directions=directions_of(own.profile, [entry.profile for entry in self.before]),
+            unfinished=self.unfinished,
             **self._selection(own),
         )
 
@@ -190,15 +210,31 @@ class _Seen:
         if not own.assets:
             return {}
         begin, end = own.profile.span
-        tried: set[str] = set()
+        tried: dict[str, list[Sketch]] = {}
         for entry in self.before:
             first, last = entry.profile.span
             if entry.interval == own.interval and first < end and begin < last:
-                tried.update(entry.symbols)
-        kept = tried & set(own.assets)
-        if 2 * len(kept) < len(own.assets):
+                for symbol in entry.symbols:
+                    tried.setdefault(symbol, []).extend([entry.sketches[symbol]] if symbol in entry.sketches else [])
+        kept, known = _in_common(own, tried)
+        if 2 * known < len(own.assets):
             return {}
-        return {"tried": len(tried), "left_out": len(tried - kept)}
+        return {"tried": len(tried), "left_out": len(tried) - kept}
+
+
+def _in_common(own: Entry, tried: Mapping[str, Sequence[Sketch]]) -> tuple[int, int]:
+    """How many of the assets that were tried are in a panel, and how many of the panel's were tried.
+
+    By symbol, and by their returns: the same asset may have been tried under another name.
+    """
+    kept, known = tried.keys() & set(own.assets), tried.keys() & set(own.assets)
+    others = {symbol: sketches for symbol, sketches in tried.items() if symbol not in kept and sketches}
+    named = [symbol for symbol in own.assets if symbol in own.sketches]
+    columns = [(symbol, sketch) for symbol, sketches in others.items() for sketch in dict.fromkeys(sketches)]
+    alike = are_alike([own.sketches[symbol] for symbol in named], [sketch for _, sketch in columns])
+    kept = kept | {columns[place][0] for place in np.flatnonzero(alike.any(axis=0))}
+    known = known | {named[place] for place in np.flatnonzero(alike.any(axis=1))}
+    return len(kept), len(known)
 
 
 def _counted(entries: Sequence[Entry], batch: int) -> tuple[tuple[float, float], tuple[float, float]]:
@@ -235,6 +271,7 @@ def _entry(trial: Trial, number: int) -> Entry:
         trial.target,
         trial.outline,
         assets=trial.assets,
+        sketches=trial.sketches,
     )
 
 

@@ -1,4 +1,4 @@
-"""`trial_of`: what the ledger keeps of a backtested study, and of its baselines."""
+"""`trial_of`: what the ledger keeps of a backtested study, of its baselines, and of one whose forecasts a user's code sees."""
 
 from __future__ import annotations
 
@@ -9,17 +9,22 @@ from typing import Any
 import numpy as np
 
 from candlecast.backtesting import BacktestResult
+from candlecast.candles import Candles
 from candlecast.interval import Interval
-from candlecast.ledger import Searched, Trial
+from candlecast.ledger import Begun, Ledger, Searched, Trial, as_ledger
 from candlecast.ledger.profile import profile_of
+from candlecast.ledger.sketch import Sketch, sketch_of
 from candlecast.recipes import describe
+from candlecast.recipes.describing import identities
 
 NO_CHOICE = ("baselines", "type")  # parts of a recipe that do not decide what was forecast and traded
+SEES_FORECASTS = ("rule", "target")  # parts of a recipe whose code is given forecasts of tested bars
 
 
 def trial_of(
     result: BacktestResult,
     recipe: Mapping[str, Any],
+    assets: Sequence[Candles],
     *,
     data: str,
     symbol: str,
@@ -31,7 +36,8 @@ def trial_of(
 ) -> Trial:
     """The trial of a study: its net returns, by data, choices and code.
 
-    data: digest of the candles. target: its label. skills: times and skill of the forecast at each; see `ledger.profile_of`.
+    assets: its candles. data: their digest. target: its label. skills: times and skill of the forecast at each; see
+    `ledger.profile_of`.
     searches: hyper-parameters that were tried inside training parts.
     """
     from candlecast import __version__
@@ -39,7 +45,7 @@ def trial_of(
     times = result.equity["time"].dt.replace_time_zone(None).to_numpy()[1:]
     return Trial(
         data=data,
-        study={name: value for name, value in recipe.items() if name not in NO_CHOICE},
+        study=choices_in(recipe),
         code=__version__,
         symbol=symbol,
         interval=str(interval),
@@ -56,7 +62,43 @@ def trial_of(
             benchmark=result.benchmark_returns,
             skills=skills,
         ),
+        sketches=sketches_of(assets),
     )
+
+
+def begin(
+    ledger: Ledger | None,
+    recipe: Mapping[str, Any],
+    assets: Sequence[Candles],
+    *,
+    data: str,
+    symbol: str,
+    interval: Interval,
+    target: str,
+    skills: tuple[np.ndarray, np.ndarray],
+) -> None:
+    """Count a study from now on if code of the user's is about to see its forecasts, whether or not it ever ends.
+
+    Parameters as those of `trial_of`; the ledger is that of the folder `runs` when not given. Raises RunError.
+    """
+    if sees_forecasts(recipe):
+        begun = Begun(data, choices_in(recipe), symbol, str(interval), target, *skills, sketches_of(assets))
+        as_ledger(ledger).begin([begun])
+
+
+def sees_forecasts(recipe: Mapping[str, Any]) -> bool:
+    """Whether code of the user's is given forecasts of tested bars."""
+    return any(identities(recipe.get(part)) for part in SEES_FORECASTS)
+
+
+def choices_in(recipe: Mapping[str, Any]) -> dict[str, Any]:
+    """The parts of a recipe that decide what was forecast and traded."""
+    return {name: value for name, value in recipe.items() if name not in NO_CHOICE}
+
+
+def sketches_of(assets: Sequence[Candles]) -> dict[str, Sketch]:
+    """Sketches of assets by symbol."""
+    return {each.symbol: sketch_of(each.close_time, each.close) for each in assets}
 
 
 def trial_of_baseline(result: Any, baseline: Any) -> Trial:

@@ -16,7 +16,7 @@ from candlecast.evaluation.evidence import LEVEL, Evidence, gather
 from candlecast.evaluation.measures import HEADINGS, Measure, measures
 from candlecast.evaluation.objection import Objection
 from candlecast.evaluation.objections import cautions, objections
-from candlecast.evaluation.trial_count import TrialCount
+from candlecast.evaluation.trial_count import TrialCount, unfinished_words
 from candlecast.stats.combined import ALONE
 from candlecast.targets import Target
 from candlecast.targets.words import described
@@ -280,7 +280,7 @@ def trial_words(observations: int, trained: int, evidence: Evidence) -> str:
     """How many bars were tested, by how many fits, and among how many trials."""
     trial_count = evidence.trial_count
     words = f"tested on {count(observations, 'bar')} out of sample, with {count(trained, 'separate fit')}; "
-    words += f"{count(trial_count.trials, 'trial')} counted in this workspace"
+    words += f"{count(trial_count.trials, 'trial')} counted in this workspace{unfinished_words(trial_count.unfinished)}"
     if trial_count.trials > 1:
         words += (
             f", {trial_count.family:,} of this market, interval and target; effective number of trials: "

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from hashlib import sha256
 from typing import Any
@@ -14,6 +14,7 @@ import numpy as np
 from candlecast.errors import ConfigError
 from candlecast.interval import Interval
 from candlecast.ledger.profile import Profile, profile_of
+from candlecast.ledger.sketch import Sketch
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,8 @@ class Trial:
     own functions as digests; `code` the version of candlecast. `times` are the closes of the bars, datetime64[us], strictly
     rising, and `returns` their simple net returns, both (time,). `searches` are configurations tried inside training parts
     to find this one: recorded but not counted, since their choice used no test data. `target` names what was forecast.
-    `profile` is used to compare trials; computed from the returns when not given.
+    `profile` is used to compare trials; computed from the returns when not given. `sketches` of the assets by symbol: the ledger
+    keeps them, and its trials come back without.
 
     Raises ConfigError for series that do not belong together.
     """
@@ -53,6 +55,7 @@ class Trial:
     searches: tuple[Searched, ...] = ()
     target: str = ""
     profile: Profile | None = None
+    sketches: Mapping[str, Sketch] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         rising = len(self.times) < 2 or bool((np.diff(self.times) > np.timedelta64(0, "us")).all())
@@ -67,6 +70,11 @@ class Trial:
     def assets(self) -> tuple[str, ...]:
         """Symbols of the assets of a panel; empty for a study of one asset."""
         return assets_in(self.study)
+
+    @property
+    def choices(self) -> str:
+        """SHA-256 of data and study, hexadecimal: equal for a study that is run again."""
+        return choices_of(self.data, self.study)
 
     @cached_property
     def content(self) -> str:
@@ -90,10 +98,51 @@ class Trial:
 
 
 @dataclass(frozen=True, eq=False)
+class Begun:
+    """A study whose forecasts code of the user's is about to see. From then on it counts, whether or not it ever ends.
+
+    Fields as in `Trial`. `skill` of its forecasts at each of the `times`, both (time,); None where it is not known yet. Of its
+    account the `outline` is drawn at random, by its choices, as is a skill that is not known: a result that nobody kept is like
+    no other.
+    """
+
+    data: str
+    study: Mapping[str, Any]
+    symbol: str
+    interval: str
+    target: str
+    times: np.ndarray
+    skill: np.ndarray | None = None
+    sketches: Mapping[str, Sketch] = field(default_factory=dict)
+
+    @property
+    def choices(self) -> str:
+        """SHA-256 of data and study, hexadecimal; that of the trial which it becomes."""
+        return choices_of(self.data, self.study)
+
+    @property
+    def assets(self) -> tuple[str, ...]:
+        """Symbols of the assets of a panel; empty for a study of one asset."""
+        return assets_in(self.study)
+
+    @property
+    def outline(self) -> Profile:
+        """Its profile: the skill of its forecasts, and an account at random."""
+        returns, skill = np.random.default_rng(int(self.choices[:16], 16)).standard_normal((2, len(self.times)))
+        return profile_of(
+            self.times,
+            returns,
+            step=Interval.parse(self.interval).microseconds,
+            skills=(self.times, skill if self.skill is None else self.skill),
+        )
+
+
+@dataclass(frozen=True, eq=False)
 class Entry:
     """A trial as the ledger counts it: `number` in order of time, `batch` shared by trials that were judged together.
 
-    `recorded_at`: ISO text, UTC; empty for one that is not recorded. `assets`: symbols of the assets of a panel.
+    `recorded_at`: ISO text, UTC; empty for one that is not recorded. `assets`: symbols of the assets of a panel. `sketches`:
+    of its assets, by symbol. `is_open`: it has begun and never ended.
     """
 
     number: int
@@ -106,6 +155,8 @@ class Entry:
     profile: Profile
     recorded_at: str = ""
     assets: tuple[str, ...] = ()
+    sketches: Mapping[str, Sketch] = field(default_factory=dict)
+    is_open: bool = False
 
     @property
     def symbols(self) -> tuple[str, ...]:
@@ -122,3 +173,8 @@ def assets_in(study: Mapping[str, Any]) -> tuple[str, ...]:
     """The symbols of the assets that the choices of a trial name; empty where they name none."""
     found = study.get("assets")
     return tuple(map(str, found)) if isinstance(found, list | tuple) else ()
+
+
+def choices_of(data: str, study: Mapping[str, Any]) -> str:
+    """SHA-256 of candles and choices, hexadecimal."""
+    return sha256(json.dumps([data, study], sort_keys=True).encode()).hexdigest()

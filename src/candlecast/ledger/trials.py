@@ -2,8 +2,10 @@
 
     ledger = Ledger("runs")                 # the workspace is the folder of runs; no file is made yet
     ledger.record(trial)                    # True when it is new; a repeated trial counts once
+    ledger.begin([study])                   # counts from now on, until its trial is recorded and counts in its place
     ledger.trials()                         # all trials, oldest first
-    ledger.entries()                        # the same with profiles instead of returns, fast to read and to compare
+    ledger.entries()                        # the same with profiles instead of returns, fast to read and to compare, and
+                                            # the studies that were begun and never ended
     Ledger.in_memory()                      # one that ends with the process
 
 `Study.run`, `compare` and `StudyResult.rebacktest` record their trials. Any other code that evaluates a configuration should
@@ -16,84 +18,30 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import sqlite3
 import time
 import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from candlecast.disk.confined import Inflater, Words, bounded_rows, confine, described, require_own_schema
+from candlecast.disk.confined import Inflater, bounded_rows, confine, require_own_schema
 from candlecast.disk.files import is_regular, reason
 from candlecast.errors import ConfigError, RunError
 from candlecast.ledger.profile import MAX_BUCKETS, Profile
-from candlecast.ledger.trial import Entry, Searched, Trial, assets_in
+from candlecast.ledger.schema import APPLICATION, FORMAT, header_of, lacking, schema_of
+from candlecast.ledger.sketch import Sketch
+from candlecast.ledger.trial import Begun, Entry, Searched, Trial, assets_in
 from candlecast.parameters import as_path
 
-FORMAT = 3  # 1 kept no searches, 2 neither targets nor batches nor profiles
-APPLICATION = 0x43434C47  # "CCLG" in the header of the file: a ledger of candlecast
 GROWTH = 1 << 24  # bytes that other processes may add during a read
 SPARE, DENSEST = 1 << 28, 128  # limit on bytes of all trials in memory: in any case, and per byte of the file
 PATIENCE_SECONDS = 60.0  # wait while another process holds the file
-TRIALS = (
-    """CREATE TABLE trials (
-        number INTEGER PRIMARY KEY AUTOINCREMENT,
-        identity TEXT NOT NULL UNIQUE,
-        recorded_at TEXT NOT NULL,
-        data TEXT NOT NULL,
-        code TEXT NOT NULL,
-        study TEXT NOT NULL,
-        symbol TEXT NOT NULL,
-        interval TEXT NOT NULL,
-        model TEXT NOT NULL,
-        bars_per_year REAL NOT NULL,
-        times BLOB NOT NULL,
-        returns BLOB NOT NULL,
-        target TEXT NOT NULL DEFAULT '',
-        batch INTEGER NOT NULL DEFAULT 0,
-        profile BLOB NOT NULL DEFAULT x''
-    ) STRICT""",
-    # also against INSERT OR REPLACE, which deletes rows without firing triggers
-    """CREATE TRIGGER trials_once BEFORE INSERT ON trials
-        WHEN EXISTS (SELECT 1 FROM trials WHERE identity = NEW.identity OR number = NEW.number)
-        BEGIN SELECT RAISE(IGNORE); END""",
-    """CREATE TRIGGER trials_stay BEFORE DELETE ON trials
-        BEGIN SELECT RAISE(ABORT, 'the ledger is append-only'); END""",
-    """CREATE TRIGGER trials_hold BEFORE UPDATE ON trials
-        BEGIN SELECT RAISE(ABORT, 'the ledger is append-only'); END""",
-)
-SEARCHES = (
-    """CREATE TABLE searches (
-        identity TEXT NOT NULL,
-        recorded_at TEXT NOT NULL,
-        symbol TEXT NOT NULL,
-        fold INTEGER NOT NULL,
-        number INTEGER NOT NULL,
-        parameters TEXT NOT NULL,
-        error REAL NOT NULL,
-        is_chosen INTEGER NOT NULL,
-        UNIQUE (identity, symbol, fold, number)
-    ) STRICT""",
-    """CREATE TRIGGER searches_once BEFORE INSERT ON searches
-        WHEN EXISTS (SELECT 1 FROM searches WHERE identity = NEW.identity AND symbol = NEW.symbol
-            AND fold = NEW.fold AND number = NEW.number)
-        BEGIN SELECT RAISE(IGNORE); END""",
-    """CREATE TRIGGER searches_stay BEFORE DELETE ON searches
-        BEGIN SELECT RAISE(ABORT, 'the ledger is append-only'); END""",
-    """CREATE TRIGGER searches_hold BEFORE UPDATE ON searches
-        BEGIN SELECT RAISE(ABORT, 'the ledger is append-only'); END""",
-)
-ADDED = (  # to a table of an older format
-    "ALTER TABLE trials ADD COLUMN target TEXT NOT NULL DEFAULT ''",
-    "ALTER TABLE trials ADD COLUMN batch INTEGER NOT NULL DEFAULT 0",
-    "ALTER TABLE trials ADD COLUMN profile BLOB NOT NULL DEFAULT x''",
-)
+NEXT = """SELECT 1 + max(coalesce((SELECT max(number) FROM trials), 0), coalesce((SELECT max(number) FROM begun), 0))"""
 COLUMNS = "data, code, study, symbol, interval, model, bars_per_year, times, returns, target, profile"
 
 
@@ -156,10 +104,21 @@ class Ledger:
         """Record trials that are judged together, all or none; for each, whether it is new. Raises as `record`."""
         with self._open() as connection:
             connection.execute("BEGIN IMMEDIATE")
-            (batch,) = connection.execute("SELECT coalesce(max(number), 0) + 1 FROM trials").fetchone()
+            (batch,) = connection.execute(NEXT).fetchone()
             written = [_insert(connection, trial, batch) for trial in trials]
             connection.execute("COMMIT")
         return written
+
+    def begin(self, studies: Sequence[Begun]) -> None:
+        """Count studies from now on, until their trials are recorded; those that ended before are not counted again.
+
+        Raises as `record`.
+        """
+        with self._open() as connection:
+            connection.execute("BEGIN IMMEDIATE")
+            for each in studies:
+                _insert_begun(connection, each)
+            connection.execute("COMMIT")
 
     def entries(self) -> list[Entry]:
         """All trials as they are counted, oldest first; none for a workspace without a ledger. Raises RunError."""
@@ -171,9 +130,19 @@ class Ledger:
             rows = list(self._rows(connection, query, (int, int, *(str,) * 6, bytes)))
             query = "SELECT identity, study FROM trials WHERE instr(study, '\"assets\"') > 0"
             panels = dict(self._rows(connection, query, (str, str)))
+            query = (
+                "SELECT number, choices, data, symbol, interval, target, recorded_at, assets, profile FROM begun "
+                "WHERE choices NOT IN (SELECT choices FROM ended) ORDER BY number"
+            )
+            begun = list(self._rows(connection, query, (int, *(str,) * 7, bytes)))
+            query = "SELECT data, symbol, sketch FROM sketches"
+            packed = list(self._rows(connection, query, (str, str, bytes)))
         older = {trial.identity: trial for trial in self.trials()} if any(not row[-1] for row in rows) else {}
         try:
-            return [
+            sketches: dict[str, dict[str, Sketch]] = {}
+            for data, symbol, content in packed:
+                sketches.setdefault(data, {})[symbol] = Sketch.unpack(content)
+            entries = [
                 Entry(
                     number,
                     batch or number,
@@ -185,9 +154,28 @@ class Ledger:
                     _profile(content, older.get(identity)),
                     recorded_at,
                     assets_in(json.loads(panels[identity])) if identity in panels else (),
+                    sketches.get(data, {}),
                 )
                 for number, batch, identity, data, symbol, interval, target, recorded_at, content in rows
             ]
+            entries += [
+                Entry(
+                    number,
+                    number,
+                    choices,
+                    data,
+                    symbol,
+                    interval,
+                    target,
+                    _unpacked(content),
+                    recorded_at,
+                    tuple(map(str, json.loads(assets))),
+                    sketches.get(data, {}),
+                    is_open=True,
+                )
+                for number, choices, data, symbol, interval, target, recorded_at, assets, content in begun
+            ]
+            return sorted(entries, key=lambda entry: entry.number)
         except (ValueError, AttributeError, RecursionError) as error:
             raise self._damaged(error) from error
 
@@ -249,7 +237,7 @@ class Ledger:
         """Refuse other databases and newer formats; bring a new file or an older format to this one."""
         confine(connection)
         connection.execute("PRAGMA synchronous = FULL")
-        version, objects = _header(connection)
+        version, objects = header_of(connection)
         if version > FORMAT:
             raise RunError(
                 f"the ledger {self.path} was written in format {version}",
@@ -263,15 +251,14 @@ class Ledger:
                 remedy="Move it away, or choose another folder",
             )
         if version:
-            require_own_schema(connection, _schema(version))
+            require_own_schema(connection, schema_of(version))
             if version == FORMAT:
                 return
         _write_ahead(connection)
         connection.execute("BEGIN IMMEDIATE")  # one of several processes makes the tables
-        version, _ = _header(connection)
+        version, _ = header_of(connection)
         if version != FORMAT:
-            lacking = {0: (*TRIALS, *SEARCHES), 1: (*ADDED, *SEARCHES), 2: ADDED}
-            for statement in lacking[version]:
+            for statement in lacking(version):
                 connection.execute(statement)
             connection.execute(f"PRAGMA application_id = {APPLICATION}")
             connection.execute(f"PRAGMA user_version = {FORMAT}")
@@ -333,9 +320,11 @@ def _insert(connection: sqlite3.Connection, trial: Trial, batch: int) -> bool:
     )
     places = ", ".join("?" * (len(values) + 3))
     inserted = connection.execute(
-        f"INSERT INTO trials (identity, recorded_at, batch, {COLUMNS}) VALUES ({places})",
+        f"INSERT INTO trials (number, identity, recorded_at, batch, {COLUMNS}) VALUES (({NEXT}), {places})",
         (trial.identity, now, batch, *values),
     )
+    connection.execute("INSERT INTO ended VALUES (?, ?)", (trial.choices, now))
+    _insert_sketches(connection, trial)
     tried = [
         (
             trial.identity,
@@ -353,6 +342,24 @@ def _insert(connection: sqlite3.Connection, trial: Trial, batch: int) -> bool:
     return inserted.rowcount == 1
 
 
+def _insert_begun(connection: sqlite3.Connection, study: Begun) -> None:
+    """Write that a study has begun, unless it has ended before."""
+    if connection.execute("SELECT 1 FROM ended WHERE choices = ?", (study.choices,)).fetchone():
+        return
+    now = datetime.now(UTC).isoformat(timespec="seconds")
+    kind = study.symbol, study.interval, study.target, json.dumps(study.assets)
+    connection.execute(
+        f"INSERT INTO begun VALUES (({NEXT}), ?, ?, ?, ?, ?, ?, ?, ?)",
+        (study.choices, now, study.data, *kind, study.outline.pack()),
+    )
+    _insert_sketches(connection, study)
+
+
+def _insert_sketches(connection: sqlite3.Connection, study: Trial | Begun) -> None:
+    rows = [(study.data, symbol, sketch.pack()) for symbol, sketch in study.sketches.items()]
+    connection.executemany("INSERT INTO sketches VALUES (?, ?, ?)", rows)
+
+
 def _profile(content: bytes, trial: Trial | None) -> Profile:
     """A stored profile, or that of the returns of a trial without one, of an older format. Raises ValueError."""
     return _unpacked(content) if content or trial is None else trial.outline
@@ -365,22 +372,6 @@ def _unpacked(content: bytes) -> Profile:
     if not is_possible or not (np.abs(profile.values) <= 1.0).all():
         raise ValueError("a profile of it cannot be")
     return profile
-
-
-@cache
-def _schema(version: int) -> frozenset[tuple[str, str, Words]]:
-    """Type, name and tokens of every table and trigger in a ledger of that format."""
-    trials, *triggers = TRIALS
-    if version < FORMAT:
-        trials = re.sub(r",\s*target TEXT.*(?=\) STRICT)", "", trials, flags=re.DOTALL)
-    return frozenset(map(described, (trials, *triggers, *(SEARCHES if version > 1 else ()))))
-
-
-def _header(connection: sqlite3.Connection) -> tuple[int, int]:
-    """Format of the ledger, 0 for a database that is none, and number of its tables, indexes and triggers."""
-    queries = ("PRAGMA application_id", "PRAGMA user_version", "SELECT count(*) FROM sqlite_master")
-    application, version, objects = (int(connection.execute(query).fetchone()[0]) for query in queries)
-    return (max(version, 0) if application == APPLICATION else 0), objects
 
 
 def _write_ahead(connection: sqlite3.Connection) -> None:

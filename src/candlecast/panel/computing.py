@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from candlecast import stats
 from candlecast.causality.rules_across import require_answering_rule
+from candlecast.evaluation.trials import begin
 from candlecast.events import Listener, Progress, ignore
 from candlecast.ledger import Ledger
 from candlecast.panel.audit import audit_panel
@@ -30,6 +32,7 @@ from candlecast.panel.walking import (
 from candlecast.recipes.environment import environment
 from candlecast.signals.across import weights_of
 from candlecast.study.seal import digests_of
+from candlecast.targets import label
 
 if TYPE_CHECKING:
     from candlecast.panel.study import PanelStudy
@@ -90,11 +93,25 @@ def _assembled(
         each: np.where(is_tested, scores[each] if each in scores else scores_of(forecasts[each], samples), np.nan)
         for each in named
     } | {name: studied}
+    recipe = study.recipe(panel, seed=seed)
+    ahead = panel.returns_ahead(study.target.horizon)
+    coefficients = stats.coefficients(studied, np.where(panel.is_member & is_tested, ahead, np.nan))
+    known = np.isfinite(coefficients)
+    begin(
+        ledger,
+        recipe,
+        panel.assets,
+        data=panel.fingerprint,
+        symbol=panel.name,
+        interval=panel.interval,
+        target=label(study.target),
+        skills=(panel.times[known], coefficients[known]),
+    )
     weights = {each: weights_of(study.rule, own, panel.section) for each, own in every.items()}
     require_answering_rule(study.rule, studied, panel.section, weights[name], panel.returns_ahead(1))
     ordered = sorted(parts[name], key=lambda part: part.job.job.key)
     result = PanelResult(
-        recipe=study.recipe(panel, seed=seed),
+        recipe=recipe,
         model=name,
         panel=panel,
         target=study.target,

@@ -309,6 +309,7 @@ class PanelResult:
         return trial_of(
             self.backtest,
             self.recipe,
+            self.panel.assets,
             data=self.panel.fingerprint,
             symbol=self.panel.name,
             interval=self.panel.interval,

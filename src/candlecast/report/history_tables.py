@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 
 from candlecast.errors import CandlecastError
+from candlecast.evaluation.trial_count import unfinished_words
 from candlecast.ledger.trials import as_ledger
 from candlecast.report.tables import table
 from candlecast.stats import annual_return, level_of_next, sharpe
@@ -51,7 +52,8 @@ def trials_table(result: Recorded) -> str:
     numbered = [(row, trial) for row, trial in enumerate(trials, start=1) if _family(trial) == _family(own)]
     counted = result.counted
     words = (
-        f"{count(counted.trials, 'trial')} counted in this workspace with this one, {counted.family:,} of them on {own.symbol} "
+        f"{count(counted.trials, 'trial')} counted in this workspace with this one{unfinished_words(counted.unfinished)}; "
+        f"{counted.family:,} on {own.symbol} "
         f"{own.interval}, {label_words(own.target)}. Effective number of trials: {counted.forecasts:,.1f} as "
         f"forecasts, {counted.trades:,.1f} as strategies. "
     )

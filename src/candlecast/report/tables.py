@@ -9,6 +9,7 @@ from itertools import zip_longest
 from typing import TYPE_CHECKING
 
 from candlecast.backtesting import BacktestResult
+from candlecast.evaluation.trial_count import unfinished_words
 from candlecast.stats import annual_return
 from candlecast.targets.units import unit_of
 from candlecast.targets.words import described
@@ -155,6 +156,7 @@ def data_table(result: StudyResult) -> str:
     """Candles, missing bars, dropped rows and trials."""
     candles = result.candles
     frame, counted = candles.frame, result.counted
+    effective = f"effective number: {counted.forecasts:,.1f} as forecasts, {counted.trades:,.1f} as strategies"
     rows = (
         ("Symbol", candles.symbol),
         ("Interval", str(candles.interval)),
@@ -164,7 +166,7 @@ def data_table(result: StudyResult) -> str:
         *((f"Rows dropped: {cause}", f"{bars:,}") for cause, bars in result.lost.items()),
         (
             "Trials counted",
-            f"{counted.trials:,}; effective number: {counted.forecasts:,.1f} as forecasts, {counted.trades:,.1f} as strategies",
+            f"{counted.trials:,}{unfinished_words(counted.unfinished)}; {effective}",
         ),
     )
     return table("Data", (), rows)

@@ -10,7 +10,7 @@ import polars as pl
 
 from candlecast.candles import Candles
 from candlecast.errors import CandlecastError
-from candlecast.models.model import require_learnable
+from candlecast.models.model import judged_from, require_learnable
 from candlecast.recipes import describe
 from candlecast.scan.address import Address
 from candlecast.scan.folder import digest_of
@@ -71,6 +71,12 @@ class Cell:
         """The same for people, in the order of the tables."""
         symbol, interval, target, model, costs = self.key
         return cell_words({"symbol": symbol, "interval": interval, "target": target, "model": model, "costs": costs})
+
+    @property
+    def judged_recipe(self) -> dict[str, Any]:
+        """The recipe, and the moment from which on its forecasts are judged where that is not the first."""
+        since = judged_from([*self.study.baseline_models, self.study.model])
+        return self.recipe | ({} if since is None else {"judged_from": since.isoformat()})
 
     @property
     def walk(self) -> str:

@@ -7,6 +7,7 @@ and the nets of all series train as one fleet.
 
 from __future__ import annotations
 
+import base64
 import logging
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
@@ -19,6 +20,7 @@ from candlecast.candles import Candles
 from candlecast.dataset.forecast import Forecast
 from candlecast.dataset.jobs import Job
 from candlecast.errors import CandlecastError
+from candlecast.evaluation.trials import sketches_of
 from candlecast.ledger import Ledger
 from candlecast.models import Model
 from candlecast.models.model import judged_from
@@ -187,7 +189,14 @@ def _trained(
     outcome: Outcome,
 ) -> dict[str, list[FoldForecast]]:
     """Finished folds by series. Series train as one fleet; where that fails, one by one, to find the one that fails."""
-    known = _Known({id(job): tensors[job.key] for name, tensors in stored.items() for job in jobs[name]})
+    known = _Known(
+        {
+            id(job): tensors[job.key]
+            for name, tensors in stored.items()
+            for job in jobs[name]
+            if job.key in tensors  # models that are fitted faster than they are read keep nothing
+        }
+    )
     owner = {id(job): name for name, own in jobs.items() for job in own}
     try:
         found: dict[str, list[FoldForecast]] = {name: [] for name in jobs}
@@ -235,8 +244,7 @@ def _result(task: Task, cell: Cell, parts: list[FoldForecast], references: Mappi
     result = study.judged(
         candles, forecasts, parts, seed=task.seed, since=since, ledger=Ledger.in_memory(), trading=[own]
     )
-    recipe = cell.recipe | ({"judged_from": result.recipe["judged_from"]} if since is not None else {})
-    return replace(result, recipe=recipe, audit=study.audited(candles, parts, seed=task.seed))
+    return replace(result, recipe=cell.judged_recipe, audit=study.audited(candles, parts, seed=task.seed))
 
 
 def cell_files(cell: Cell, result: StudyResult) -> dict[str, bytes]:
@@ -267,6 +275,7 @@ def cell_files(cell: Cell, result: StudyResult) -> dict[str, bytes]:
         "model": cell.model,
         "recipe": result.recipe,
         "lost": result.lost,
+        "sketch": base64.b64encode(sketches_of([result.candles])[result.candles.symbol].pack()).decode(),
         "seeds": result.forecast.seeds,
         "bars_per_year": result.backtest.bars_per_year,
         "searches": [asdict(each) for each in result.searches],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import math
 from collections.abc import Sequence
@@ -13,8 +14,10 @@ import numpy as np
 import polars as pl
 
 from candlecast.evaluation.trial_count import TrialCount, count_each
+from candlecast.evaluation.trials import choices_in
 from candlecast.events import Listener, Progress
 from candlecast.ledger import Ledger, Searched, Trial
+from candlecast.ledger.sketch import Sketch
 from candlecast.scan.cells import Cell
 from candlecast.scan.finding import Finding
 from candlecast.scan.folder import CELLS, ScanFolder, damaged, table_of
@@ -60,7 +63,7 @@ def read_cell(folder: ScanFolder, cell: Cell) -> Read:
         returns = table_of(files["returns.parquet"])["return"].to_numpy()
         trial = Trial(
             data=str(values["fingerprint"]),
-            study={name: value for name, value in values["recipe"].items() if name not in ("baselines", "type")},
+            study=choices_in(values["recipe"]),
             code=str(values["candlecast"]),
             symbol=cell.series.symbol,
             interval=cell.series.interval,
@@ -71,10 +74,16 @@ def read_cell(folder: ScanFolder, cell: Cell) -> Read:
             searches=tuple(Searched(**each) for each in values["searches"]),
             target=cell.target,
             profile=finding.profile,
+            sketches={cell.series.symbol: _sketch(values["sketch"])} if "sketch" in values else {},
         )
     except (ValueError, KeyError, TypeError, pl.exceptions.PolarsError) as error:
         raise damaged(folder.path / CELLS / cell.name, error) from error
     return Read(cell, finding, trial)
+
+
+def _sketch(text: str) -> Sketch:
+    """A sketch from the text of a cell. Raises ValueError for others."""
+    return Sketch.unpack(base64.b64decode(text, validate=True))
 
 
 class Judged(NamedTuple):

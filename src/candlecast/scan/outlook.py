@@ -23,6 +23,7 @@ from candlecast.errors import CandlecastError
 from candlecast.evaluation.trial_count import effective_of
 from candlecast.events import Listener, Progress, duration
 from candlecast.ledger import Ledger
+from candlecast.scan.beginning import begin_cells
 from candlecast.scan.cells import Cell
 from candlecast.scan.finding import Finding
 from candlecast.scan.folder import CELLS, ScanFolder
@@ -160,7 +161,7 @@ def look_ahead(
 ) -> Outlook:
     """The outlook of cells: some are computed, which times them, and kept. Raises RunError."""
     left = [cell for cell in cells if not folder.has(CELLS, cell.name)]
-    seconds, memory = _timed(left, folder, workers, seed=seed, progress=progress)
+    seconds, memory = _timed(left, folder, workers, ledger, seed=seed, progress=progress)
     finished = sum(folder.has(CELLS, cell.name) for cell in cells)
     still = [cell for cell in left if not folder.has(CELLS, cell.name)]
     before = _effective(ledger)
@@ -179,7 +180,7 @@ def look_ahead(
 
 
 def _timed(
-    left: Sequence[Cell], folder: ScanFolder, workers: Workers, *, seed: int, progress: Listener
+    left: Sequence[Cell], folder: ScanFolder, workers: Workers, ledger: Ledger, *, seed: int, progress: Listener
 ) -> tuple[float, int]:
     """Seconds of one worker that the cells take once those of the sample are done, and the most memory of a worker."""
     seconds, memory = 0.0, 0
@@ -199,6 +200,7 @@ def _timed(
         rate = 0.0  # seconds for a bar of a cell, of the last series that was computed
         for name in series:
             for share in shares_of([cell for cell in own if cell.series.name == name]):
+                begin_cells(share.cells, folder, ledger)
                 measured = _computed(share, folder, workers, seed=seed)
                 if measured is not None:
                     memory = max(memory, measured.memory)

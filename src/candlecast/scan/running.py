@@ -9,6 +9,8 @@ from dataclasses import asdict
 
 from candlecast.errors import CandlecastError, RunError
 from candlecast.events import Listener, Progress, ignore
+from candlecast.ledger import Ledger
+from candlecast.scan.beginning import begin_cells
 from candlecast.scan.cells import FAILURES, Cell, Failure
 from candlecast.scan.folder import BASELINES, CELLS, FAILED, ScanFolder, with_header
 from candlecast.scan.messages import Measured, packed, unpacked
@@ -25,13 +27,16 @@ def run_cells(
     workers: Workers,
     *,
     seed: int,
+    ledger: Ledger | None = None,
     progress: Listener = ignore,
     total: int | None = None,
 ) -> dict[str, Failure]:
     """Compute cells and keep them; gives the failures by the name of the cell.
 
-    `total`: cells of the scan, those that are finished already among them.
+    `ledger`: that in which cells are begun; that of the folder when not given. `total`: cells of the scan, those that are
+    finished already among them.
     """
+    ledger = Ledger(folder.path.parent) if ledger is None else ledger
     left = deque((share, 1) for share in shares_of(cells, workers=workers.capacity))
     total = len(cells) if total is None else total
     done = total - len(cells)
@@ -48,6 +53,7 @@ def run_cells(
                 failures |= {cell.name: Failure.of(cell.key, error) for cell in share.cells}
                 done += len(share.cells)
                 continue
+            begin_cells(share.cells, folder, ledger)
             number += 1
             active[number] = share, attempt
             workers.start(number, message)

@@ -97,7 +97,7 @@ def scan(
     ledger.require_writable()
     folder, opened = open_plan(plan, runs=runs, seed=seed, progress=progress)
     with working(opened, folder, workers=workers, ray=ray) as pool:
-        failures = compute_cells(opened, opened.cells, folder, pool, progress=progress)
+        failures = compute_cells(opened, opened.cells, folder, pool, ledger=ledger, progress=progress)
     return finish(opened, folder, ledger, failures=failures, progress=progress)
 
 
@@ -191,14 +191,25 @@ def outlook_of(
 
 
 def compute_cells(
-    opened: Opened, cells: Sequence[Cell], folder: ScanFolder, workers: Workers, *, progress: Listener = ignore
+    opened: Opened,
+    cells: Sequence[Cell],
+    folder: ScanFolder,
+    workers: Workers,
+    *,
+    ledger: Ledger | None = None,
+    progress: Listener = ignore,
 ) -> dict[str, Failure]:
-    """Compute those of the cells that are not finished; gives the failures by name."""
+    """Compute those of the cells that are not finished; gives the failures by name.
+
+    `ledger`: that in which cells are begun that show their forecasts to code of the user's; that of the folder when not given.
+    """
     left = [cell for cell in cells if not folder.has(CELLS, cell.name)]
     if len(left) < len(cells):
         words = f"continues: {len(cells) - len(left):,} of {len(cells):,} cells are finished"
         progress(Progress("resume", len(cells) - len(left), len(cells), words))
-    return run_cells(left, folder, workers, seed=opened.seed, progress=progress, total=len(cells)) if left else {}
+    if not left:
+        return {}
+    return run_cells(left, folder, workers, seed=opened.seed, ledger=ledger, progress=progress, total=len(cells))
 
 
 def finish(

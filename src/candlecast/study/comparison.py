@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
 from typing import Any
@@ -169,6 +169,7 @@ def compare(
             parts[place].setdefault(name, []).append(part)
     progress(Progress("judge", 0, len(models) * len(series)))
     results: dict[Key, StudyResult] = {}
+    uneven = {} if seeds == list(range(seeds[0], seeds[0] + len(seeds))) else {"seeds": seeds}
     for each, finished in zip(series, parts, strict=True):
         for name, model in models.items():
             study = Study(
@@ -182,11 +183,10 @@ def compare(
                 baselines=(),
             )
             chosen = {label: finished[label] for label in dict.fromkeys([*REFERENCES, name])}
-            result = study.assemble(each, chosen, seed=seeds[0], name=name, since=since)
-            recipe = result.recipe | {"window": window}
-            if seeds != list(range(seeds[0], seeds[0] + len(seeds))):
-                recipe |= {"seeds": seeds}
-            results[each.symbol, str(each.interval), name] = replace(result, recipe=recipe)
+            result = study.assemble(
+                each, chosen, seed=seeds[0], name=name, since=since, ledger=ledger, added={"window": window} | uneven
+            )
+            results[each.symbol, str(each.interval), name] = result
     results = dict(zip(results, record_all(list(results.values()), ledger), strict=True))
     return Comparison(_table(results, list(models), progress), results, chosen_on)
 

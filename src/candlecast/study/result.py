@@ -24,7 +24,7 @@ from candlecast.evaluation.accuracy import accuracy, accuracy_by_part, skills
 from candlecast.evaluation.ageing import accuracy_by_age
 from candlecast.evaluation.conditions import NO_AUDIT, Conditions, conditions_of
 from candlecast.evaluation.trial_count import TrialCount, count, count_each, counted_among
-from candlecast.evaluation.trials import trial_of
+from candlecast.evaluation.trials import begin, trial_of
 from candlecast.evaluation.verdict import Verdict, judge
 from candlecast.events import Listener, ignore
 from candlecast.ledger import Ledger, Searched, Trial, as_ledger
@@ -246,6 +246,7 @@ class StudyResult:
         return trial_of(
             self.backtest,
             self.recipe,
+            [self.candles],
             data=self.candles.fingerprint,
             symbol=self.candles.symbol,
             interval=self.candles.interval,
@@ -282,7 +283,8 @@ class StudyResult:
             LookaheadError: for a rule that looks at what is not known yet.
             RunError: when the ledger cannot be written.
         """
-        return self._traded(rule, costs, cash).record(self._ledger(ledger))
+        ledger = self._ledger(ledger)
+        return self._traded(rule, costs, cash, ledger).record(ledger)
 
     def sweep(
         self,
@@ -303,14 +305,15 @@ class StudyResult:
                 expected="a list of rules",
                 remedy="Use for example result.sweep([Threshold(enter=each) for each in (0.001, 0.002)])",
             )
-        return record_all([self._traded(rule, costs, cash) for rule in rules], self._ledger(ledger))
+        ledger = self._ledger(ledger)
+        return record_all([self._traded(rule, costs, cash, ledger) for rule in rules], ledger)
 
     def _ledger(self, given: Ledger | None) -> Ledger:
         """The ledger that was given, or else the one of this result, or else that of the folder `runs`."""
         return as_ledger(self.ledger if given is None else given)
 
-    def _traded(self, rule: Rule | None, costs: Costs | None, cash: float | None) -> StudyResult:
-        """What is not None traded in its place; not yet a trial."""
+    def _traded(self, rule: Rule | None, costs: Costs | None, cash: float | None, ledger: Ledger) -> StudyResult:
+        """What is not None traded in its place; not yet a trial of the ledger, but begun."""
         changed = {
             name: describe(value)
             for name, value in (("rule", rule), ("costs", costs), ("cash", cash))
@@ -318,6 +321,17 @@ class StudyResult:
         }
         paid = costs or self.costs
         decides = self._rule_again() if rule is None and paid != self.costs else rule
+        if decides is not None:
+            begin(
+                ledger,
+                self.recipe | changed,
+                [self.candles],
+                data=self.candles.fingerprint,
+                symbol=self.candles.symbol,
+                interval=self.candles.interval,
+                target=label(self.primary_target),
+                skills=skills(self.forecast, self.primary_target),
+            )
         positions = (
             self.positions if decides is None else positions_by_model(decides, self.forecasts, self.candles, paid)
         )

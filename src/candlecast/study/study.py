@@ -18,7 +18,8 @@ from candlecast.dataset.forecast import Forecast
 from candlecast.dataset.membership import WhileMember
 from candlecast.dataset.usual_features import features_for
 from candlecast.errors import ConfigError, NotEnoughDataError
-from candlecast.evaluation.trials import trial_of_baseline
+from candlecast.evaluation.accuracy import skills
+from candlecast.evaluation.trials import begin, trial_of_baseline
 from candlecast.events import Listener, Progress, ignore
 from candlecast.features import Features
 from candlecast.features.feature import require_features
@@ -48,7 +49,7 @@ from candlecast.signals.rule import require_rule
 from candlecast.sources.files import as_candles
 from candlecast.study.result import StudyResult, positions_by_model
 from candlecast.study.seal import digests_of
-from candlecast.targets import NextReturn, Target, Volatility, components, primary
+from candlecast.targets import NextReturn, Target, Volatility, components, label, primary
 from candlecast.walkforward import CheckpointStore, FoldForecast, WalkPlan, tables, walk_jobs
 from candlecast.walkforward.plan import require_seeds
 
@@ -233,6 +234,7 @@ class Study:
         name: str | None = None,
         since: datetime | None = None,
         ledger: Ledger | None = None,
+        added: Mapping[str, Any] | None = None,
     ) -> StudyResult:
         """The result that finished walks add up to, by model, the studied one among them; not yet a trial.
 
@@ -243,13 +245,16 @@ class Study:
             name: that of the studied model among the parts, where it is not its own.
             since: the moment from which on forecasts are judged (`judged_from`); of all bars when not given.
             ledger: where the trial is recorded once the result is judged; that of the folder `runs` when not given.
+            added: further parts of its recipe.
         """
         name = self.model.name if name is None else name
         forecasts = {
             model: Forecast.joined([part.frame for part in finished], primary(self.target).horizon)
             for model, finished in parts.items()
         }
-        return self.judged(candles, forecasts, parts[name], seed=seed, name=name, since=since, ledger=ledger)
+        return self.judged(
+            candles, forecasts, parts[name], seed=seed, name=name, since=since, ledger=ledger, added=added
+        )
 
     def judged(
         self,
@@ -262,17 +267,31 @@ class Study:
         since: datetime | None = None,
         ledger: Ledger | None = None,
         trading: Sequence[str] | None = None,
+        added: Mapping[str, Any] | None = None,
     ) -> StudyResult:
         """The result that forecasts add up to, by model, with the finished folds of the studied one; as `assemble`.
 
-        `trading`: the models that get positions, the studied one among them; all when not given.
+        `trading`: the models that get positions, the studied one among them; all when not given. `added`: further parts of its
+        recipe.
         """
         name, every = self.model.name if name is None else name, dict(forecasts)
         if since is not None:
             forecasts = {model: _from(forecast, since) for model, forecast in every.items()}
         studied = sorted(parts, key=lambda part: part.job.key)  # in whatever order they ended
+        recipe = self.recipe(candles, seed=seed) | ({} if since is None else {"judged_from": since.isoformat()})
+        recipe |= added or {}
+        begin(
+            ledger,
+            recipe,
+            [candles],
+            data=candles.fingerprint,
+            symbol=candles.symbol,
+            interval=candles.interval,
+            target=label(primary(self.target)),
+            skills=skills(forecasts[name], primary(self.target)),
+        )
         result = StudyResult(
-            recipe=self.recipe(candles, seed=seed) | ({} if since is None else {"judged_from": since.isoformat()}),
+            recipe=recipe,
             model=name,
             candles=candles,
             target=self.target,

@@ -10,7 +10,7 @@ import numpy as np
 import polars as pl
 
 from candlecast.evaluation.evidence import LEVEL
-from candlecast.evaluation.trial_count import Counted
+from candlecast.evaluation.trial_count import Counted, unfinished_words
 from candlecast.report import svg
 from candlecast.report.figures import Figure, figure_html
 from candlecast.serving import Reply
@@ -39,7 +39,8 @@ def trials_page(workspace: Workspace, query: Query) -> Reply:
     )
     last = counts[-1]
     words = (
-        f"{count(last.trials, 'trial')}; effective number: {last.forecasts:,.1f} as forecasts, {last.trades:,.1f} as strategies. "
+        f"{count(last.trials, 'trial')}{unfinished_words(last.unfinished)}; effective number: "
+        f"{last.forecasts:,.1f} as forecasts, {last.trades:,.1f} as strategies. "
         f"The next trial is significant at 5 % with a p-value below {small(level_of_next(last.forecasts))} for its forecast and "
         f"below {small(level_of_next(last.trades))} for its account. By luck alone, the best of these strategies has a Sharpe "
         f"ratio of {number(lucky_sharpe(last.trades, years))} a year in {number(years, 1)} years, the median record."

@@ -245,7 +245,7 @@ class Workspace:
 
     def counts(self) -> list[Counted]:
         """The number of trials over time. Raises RunError."""
-        return self._counts("", self._ledger_stamp(), lambda: counts_over_time([each.entry for each in self.trials()]))
+        return self._counts("", self._ledger_stamp(), lambda: counts_over_time(self.ledger.entries()))
 
     def series(self) -> pl.DataFrame:
         """What is stored, as `Store.series` lists it. Raises StoreError."""
