@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from statistics import NormalDist
 from typing import NamedTuple
 
@@ -12,6 +13,7 @@ PART, MOST_HALVINGS = 300, 5  # moments of the smallest part, and the most often
 CHANCE = 1e-3  # of a pair by chance, over all pairs and parts
 LEAST = 0.1  # correlation at lag 1 above that at lag 0, at least
 MOST = 0.5  # correlation at lag 0 as a share of that at lag 1; assets of one market that trade rarely have more than 1
+SMALLEST = 2  # assets of a group
 CUT = 4.0  # standard deviations at which returns are cut
 
 
@@ -28,8 +30,9 @@ def misdated(returns: np.ndarray) -> Misdated:
     What moves all assets of a market moves them at the same time. Shares that trade rarely follow the others in part, and still
     agree more with the same moment (Lo and MacKinlay 1990). Where two assets agree with a lag of one moment and not without
     it, the one is dated early, or its market closes at another hour. The whole record is tested, and its halves, quarters and
-    smaller parts: clocks that keep daylight saving time and others that do not agree for half of the year. Retrospective: it
-    describes the panel as a whole.
+    smaller parts: clocks that keep daylight saving time and others that do not agree for half of the year. Where no two assets
+    agree so, the means of two groups are tested: what hardly shows in single assets does in many. Retrospective: it describes the
+    panel as a whole.
 
     Args:
         returns: log returns (moments, assets), NaN where an asset has none.
@@ -48,6 +51,8 @@ def misdated(returns: np.ndarray) -> Misdated:
     tests = assets * (assets - 1) * sum(counts)
     parts = [part for count in counts for part in np.array_split(returns, count)]
     leads = np.sum([_leads(part, CHANCE / tests) for part in parts], axis=0)
+    if not leads.any():
+        leads = np.sum([_groups(part, CHANCE / sum(counts) / 2) for part in parts], axis=0)
     ahead, behind = leads.sum(axis=1), leads.sum(axis=0)
     return Misdated(tuple(np.flatnonzero(ahead > behind).tolist()), tuple(np.flatnonzero(behind > ahead).tolist()))
 
@@ -63,6 +68,60 @@ def _leads(returns: np.ndarray, chance: float) -> np.ndarray:
     leads = (pairs >= MINIMUM) & (later - same > bound) & (same < MOST * later)
     np.fill_diagonal(leads, False)
     return leads.astype(np.int64)
+
+
+def _groups(returns: np.ndarray, chance: float) -> np.ndarray:
+    """The same as `_leads` of two groups of assets, whose means agree where no two assets visibly do.
+
+    The groups are chosen in one half of the moments and tested in the other.
+    """
+    moments, assets = returns.shape
+    leads = np.zeros((assets, assets), dtype=np.int64)
+    if assets < 2 * SMALLEST:
+        return leads
+    halves = returns[: moments // 2], returns[moments // 2 :]
+    for chosen, tested in (halves, halves[::-1]):
+        ahead, behind = _divided(chosen)
+        if _agree_later(tested[:, ahead], tested[:, behind], chance):
+            leads[np.ix_(ahead, behind)] = 1
+            break
+    return leads
+
+
+def _divided(returns: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The places of the assets in two groups, of which the first leads the second as much as any does."""
+    is_known = np.isfinite(returns)
+    scaled = _scaled(np.where(is_known, returns, 0.0), is_known)
+    later = _correlations(scaled[:-1], is_known[:-1], scaled[1:], is_known[1:])
+    lead = later - later.T
+    order = np.argsort(-lead.sum(axis=1), kind="stable")
+    sums = np.cumsum(lead[np.ix_(order, order)].sum(axis=1))  # of the first k rows: within them, leads cancel out
+    sizes = np.arange(1, len(order) + 1)
+    between = sums / np.sqrt(np.maximum(sizes * (len(order) - sizes), 1))
+    first = SMALLEST + int(np.argmax(between[SMALLEST - 1 : len(order) - SMALLEST]))
+    return order[:first], order[first:]
+
+
+def _agree_later(ahead: np.ndarray, behind: np.ndarray, chance: float) -> bool:
+    """Whether the means of two groups agree with a lag and not without it, and the assets of each as much among themselves.
+
+    Assets that follow others without moving together, or that lead without doing so, are dated alike.
+    """
+    groups, within = [], []
+    for own in (ahead, behind):
+        is_known = np.isfinite(own)
+        scaled = _scaled(np.where(is_known, own, 0.0), is_known)
+        among = _correlations(scaled, is_known, scaled, is_known)
+        within.append(float((among.sum() - np.trace(among)) / (among.size - len(among))))
+        groups.append((scaled, is_known))
+    (one, has_one), (two, has_two) = groups
+    across = float(_correlations(one[:-1], has_one[:-1], two[1:], has_two[1:]).mean())
+    means = np.stack([each.sum(axis=1) / np.maximum(known.sum(axis=1), 1) for each, known in groups])
+    if len(means[0]) < MINIMUM + 1 or not (means.std(axis=1) > 0).all():
+        return False
+    same, later = float(np.corrcoef(means)[0, 1]), float(np.corrcoef(means[0, :-1], means[1, 1:])[0, 1])
+    bound = max(LEAST, -NormalDist().inv_cdf(chance) * math.sqrt(2 / len(means[0])))
+    return later - same > bound and same < MOST * later and min(within) > MOST * across
 
 
 def _scaled(returns: np.ndarray, is_known: np.ndarray) -> np.ndarray:

@@ -151,6 +151,49 @@ SLIPS = [
         [("whole-record-alone", "range(MOST_HALVINGS + 1)", "range(1)")],
     ),
     *slips(
+        "panel",
+        "panel/dating.py",
+        "tests/panel/test_dating.py",
+        [
+            ("pairs-alone", "if not leads.any():", "if False:"),
+            ("leaders-accused", " and min(within) > MOST * across", ""),
+        ],
+    ),
+    *slips(
+        "ledger",
+        "ledger/sketch.py",
+        "tests/ledger/test_sketches.py",
+        [
+            ("crashes-are-alike", "return np.clip(values, -scale, scale), known", "return values, known"),
+            ("first-bars", 'np.argsort(_hashed(known), kind="stable")[:SIZE]', "np.arange(len(known))[:SIZE]"),
+        ],
+    ),
+    *slips(
+        "ledger",
+        "ledger/trials.py",
+        "tests/ledger/test_ledger.py",
+        [
+            ("never-ends", "WHERE choices NOT IN (SELECT choices FROM ended) ", ""),
+            (
+                "begins-again",
+                '    if connection.execute("SELECT 1 FROM ended WHERE choices = ?", (study.choices,)).fetchone():\n        return\n',
+                "",
+            ),
+        ],
+    ),
+    *slips(
+        "study",
+        "evaluation/trials.py",
+        "tests/study/test_begun.py",
+        [("nobody-sees", "if sees_forecasts(recipe):", "if False:")],
+    ),
+    *slips(
+        "panel",
+        "evaluation/trial_count.py",
+        "tests/panel/test_choice_of_assets.py",
+        [("by-name-alone", "alike = are_alike(", "alike = 0 * are_alike(")],
+    ),
+    *slips(
         "stats",
         "stats/rare_losses.py",
         "tests/stats/test_rare_losses.py",
