@@ -127,6 +127,9 @@ def test_a_study_that_begins_counts_until_its_trial_is_there(tmp_path):
     assert len(Ledger(tmp_path).entries()) == 2
     assert ledger.record(trial(1)) and not ledger.record(trial(0))
     assert [each.is_open for each in ledger.entries()] == [False, False]
+    ledger.record(trial(2))
+    ledger.begin([begun(2)])
+    assert not ledger.entries()[-1].is_open
 
 
 def test_the_account_of_a_study_that_never_ended_is_like_no_other():

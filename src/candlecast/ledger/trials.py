@@ -343,9 +343,7 @@ def _insert(connection: sqlite3.Connection, trial: Trial, batch: int) -> bool:
 
 
 def _insert_begun(connection: sqlite3.Connection, study: Begun) -> None:
-    """Write that a study has begun, unless it has ended before."""
-    if connection.execute("SELECT 1 FROM ended WHERE choices = ?", (study.choices,)).fetchone():
-        return
+    """Write that a study has begun."""
     now = datetime.now(UTC).isoformat(timespec="seconds")
     kind = study.symbol, study.interval, study.target, json.dumps(study.assets)
     connection.execute(

@@ -174,11 +174,6 @@ SLIPS = [
         "tests/ledger/test_ledger.py",
         [
             ("never-ends", "WHERE choices NOT IN (SELECT choices FROM ended) ", ""),
-            (
-                "begins-again",
-                '    if connection.execute("SELECT 1 FROM ended WHERE choices = ?", (study.choices,)).fetchone():\n        return\n',
-                "",
-            ),
         ],
     ),
     *slips(
