@@ -107,6 +107,8 @@ def forecast_answer(
     if is_forecastable:
         answer = YES
         sentence = f"The forecast adds information to naive, drift and the past mean {_adjusted(evidence.forecast_p_adjusted)}."
+        if low is not None and low <= 0.0:
+            sentence += " The test allows for the noise of the fit (Clark-West), the interval does not."
     elif of_forecast:
         sentence = _sentence(of_forecast[0])
     elif model in ("naive", "drift"):

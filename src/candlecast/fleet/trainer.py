@@ -71,7 +71,7 @@ def train(jobs: Sequence[TrainingJob], spec: NetSpec, *, progress: Listener = ig
                 state, has_ended = step(fleet, state)
                 if has_ended:
                     done = first * epochs + epochs_done(fleet, state)
-                    message = f"{len(jobs)} jobs, loss {mean_loss(state):.4f}"
+                    message = f"{len(jobs)} jobs, training loss {mean_loss(state):.4f}"
                     progress(Progress("train", done, len(jobs) * epochs, message))
         for trained in finish(fleet, state):
             yield trained._replace(job=order[first + trained.job])

@@ -199,6 +199,7 @@ class Study:
         parts: dict[str, list[FoldForecast]] = {}
         for done, model in enumerate(models):
             if model is self.model:
+                progress(Progress("baselines", done, done))
                 ledger.require_writable()
             else:
                 progress(Progress("baselines", done, len(models) - 1, model.name))
@@ -210,7 +211,6 @@ class Study:
                     progress=progress if model is self.model else ignore,
                 )
             )
-        progress(Progress("baselines", len(models) - 1, len(models) - 1))
         progress(Progress("judge", 0, 1))
         return_memory()
         result = self.assemble(candles, parts, seed=seed, since=since, ledger=ledger)
