@@ -48,6 +48,21 @@ def honest(seed: int, phi: float, *, bars: int = 2_000, steps: int = STEPS, gap:
     return prices[:, 0], prices.max(axis=1), prices.min(axis=1), close
 
 
+def overnight(seed: int, phi: float, *, share: float, is_led: bool = False, bars: int = 2_000) -> Prices:
+    """AR(1) of 1.5 % a day with gaps: `share` of the variance by themselves, or, if led, `share` of each day's whole move."""
+    generator = np.random.default_rng(seed)
+    moves, shocks = np.zeros(bars), 0.015 * generator.standard_normal(bars)
+    for t in range(1, bars):
+        moves[t] = phi * moves[t - 1] + shocks[t]
+    gaps = 0.015 * np.sqrt(share) * generator.standard_normal(bars)
+    gaps = share * moves if is_led else gaps + share * (moves - gaps)
+    path = np.cumsum(generator.standard_normal((bars, STEPS)), axis=1) * 0.015 * np.sqrt((1 - share) / STEPS)
+    path += np.arange(1, STEPS + 1) / STEPS * (moves - gaps - path[:, -1])[:, None]
+    before = np.append(0.0, np.cumsum(moves)[:-1])
+    prices = 100 * np.exp((before + gaps)[:, None] + np.column_stack([np.zeros(bars), path]))
+    return prices[:, 0], prices.max(axis=1), prices.min(axis=1), prices[:, -1]
+
+
 def prices_of(world: synthetic.World) -> Prices:
     candles = world.candles
     return candles.open, candles.high, candles.low, candles.close
@@ -133,6 +148,23 @@ def test_an_honest_market_has_no_bounce(market):
     """At most 1 of 12, where one in 200 is to be expected for each of up to three tests."""
     found = [bounce_spread(*market(seed)) for seed in range(12)]
     assert np.count_nonzero(found) <= 1
+
+
+@pytest.mark.parametrize(
+    "market",
+    [
+        lambda seed: overnight(seed, 0.0, share=0.3, bars=500),
+        lambda seed: overnight(seed, 0.0, share=0.6, bars=500),
+        lambda seed: overnight(seed, 0.1, share=0.6, bars=5_000),
+        lambda seed: overnight(seed, 0.2, share=0.3),
+        lambda seed: overnight(seed, -0.2, share=0.3),
+        lambda seed: overnight(seed, -0.2, share=0.3, is_led=True),
+        lambda seed: overnight(seed, -0.2, share=0.15, is_led=True),
+    ],
+    ids=["none", "large gaps", "goes on", "goes on faster", "reverses", "led by the gap", "led by a small gap"],
+)
+def test_gaps_of_a_market_without_bounce_show_none(market):
+    assert not any(bounce_spread(*market(seed)) for seed in range(40))
 
 
 def test_an_honest_reversal_with_a_small_spread_keeps_the_small_spread():
