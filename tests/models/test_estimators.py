@@ -7,7 +7,8 @@ import json
 import numpy as np
 import pytest
 from sklearn import linear_model, svm
-from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
+from sklearn.base import BaseEstimator, RegressorMixin
+from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor, RandomTreesEmbedding
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import PolynomialFeatures
 
@@ -85,6 +86,82 @@ def test_the_seed_of_an_estimator_is_the_jobs(market, features):
     first, again, other = (said(model, market, features, seed=seed).mean for seed in (0, 0, 1))
     assert np.array_equal(first, again) and not np.array_equal(first, other)
     assert pipeline[-1].random_state is None and not hasattr(pipeline[-1], "estimators_")  # the user's is untouched
+
+
+class Noisy(RegressorMixin, BaseEstimator):
+    """Forecasts random numbers of its seed."""
+
+    def fit(self, x, y):
+        (seed,) = (
+            value for name, value in self.get_params().items() if name in {"seed", "random_state", "random_seed"}
+        )
+        self.generator_ = np.random.default_rng(seed)
+        return self
+
+    def predict(self, x):
+        return 0.01 * self.generator_.standard_normal(len(x))
+
+
+class BySeed(Noisy):
+    def __init__(self, seed=None):
+        self.seed = seed
+
+
+class ByRandomSeed(Noisy):
+    def __init__(self, random_seed=0):
+        self.random_seed = random_seed
+
+
+class Unlisted(Noisy):
+    """Lists the parameters that were set alone, and refuses two aliases of the seed, as CatBoost does."""
+
+    def __init__(self, seed=None, random_state=None):
+        self.seed, self.random_state = seed, random_state
+
+    def get_params(self, deep=True):
+        return {name: value for name, value in super().get_params(deep).items() if value is not None}
+
+    def set_params(self, **parameters):
+        vars(self).update(parameters)
+        return self
+
+
+@pytest.mark.parametrize("nest", [lambda each: each, lambda each: make_pipeline(PolynomialFeatures(2), each)])
+@pytest.mark.parametrize("estimator", [BySeed(), ByRandomSeed(), ByRandomSeed(random_seed=0), Unlisted()])
+def test_a_seed_of_any_usual_name_is_the_jobs(market, features, estimator, nest):
+    model = Sklearn(nest(estimator))
+    assert model.is_seeded
+    first, again, other = (said(model, market, features, seed=seed).mean for seed in (0, 0, 1))
+    assert np.array_equal(first, again) and not np.array_equal(first, other)
+
+
+@pytest.mark.parametrize(
+    "estimator", [BySeed(3), ByRandomSeed(3), Unlisted(random_state=3), RandomForestRegressor(3, random_state=0)]
+)
+def test_a_seed_that_the_user_set_stays(market, features, estimator):
+    model = Sklearn(estimator)
+    assert not model.is_seeded
+    assert np.array_equal(*(said(model, market, features, seed=seed).mean for seed in (0, 1)))
+
+
+def test_two_seeds_in_a_pipeline_are_told_apart():
+    pipeline = make_pipeline(RandomTreesEmbedding(random_state=5), RandomForestRegressor())
+    made = Sklearn(pipeline)._fresh(7)
+    assert Sklearn(pipeline).is_seeded
+    assert (made[0].random_state, made[1].random_state) == (5, 7)
+
+
+@pytest.mark.parametrize("make", [BySeed, ByRandomSeed, RandomForestRegressor, lambda: make_pipeline(BySeed())])
+def test_a_function_that_makes_an_estimator_is_given_the_seed(make):
+    made = Sklearn(make)._fresh(7)
+    assert Sklearn(make).is_seeded
+    assert 7 in made.get_params().values()
+
+
+def test_the_usual_libraries_have_a_seed_to_set():
+    lightgbm = pytest.importorskip("lightgbm")
+    assert Sklearn(lightgbm.LGBMRegressor())._fresh(7).random_state == 7
+    assert not Sklearn(lightgbm.LGBMRegressor(seed=3)).is_seeded
 
 
 def test_weights_reach_the_fit(market, features):

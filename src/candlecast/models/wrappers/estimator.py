@@ -20,7 +20,7 @@ from candlecast.parameters import is_whole, require_parameters
 from candlecast.targets import LABELS
 from candlecast.targets.sides import sides_of
 
-SEED = "random_state"  # what scikit-learn calls the seed of an estimator
+SEEDS = ("seed", "random_state", "random_seed")  # the seed of an estimator: scikit-learn, LightGBM, XGBoost, CatBoost
 
 
 @dataclass(frozen=True)
@@ -28,8 +28,9 @@ class Sklearn(Baseline):
     """An estimator with `fit(X, y)` and `predict(X)`, fitted for each job by itself on the features of the last `window` bars.
 
     `estimator` is a scikit-learn regressor, classifier or pipeline, of which each job fits a clone; or a function without
-    arguments that makes one, or a forecaster of your own with these two methods. One that takes `seed` is given the
-    job's. X (rows, window x column) is scaled by the training part, bars from old to new; y (rows,) float64.
+    arguments that makes one, or a forecaster of your own with these two methods. One that takes `seed`, `random_state` or
+    `random_seed` is given the job's. X (rows, window x column) is scaled by the training part, bars from old to new; y (rows,)
+    float64.
 
     target              y                            what is forecast
     a value             outcome - naive forecast     naive + predict(X)
@@ -38,9 +39,10 @@ class Sklearn(Baseline):
     labels              -1, 0 or 1                   sum of label x predict_proba(X), in the columns p_down, p_flat, p_up as
                                                      well; without it predict(X), the expected label
 
-    Every parameter `random_state`, also of the steps of a pipeline, is set from the job's seed. `sample_weight` gives the
-    weights of the training rows by their outcomes, (rows,) -> (rows,), for an estimator whose `fit` takes them. Raises
-    ConfigError for an estimator that cannot be fitted, or that forecasts no finite number for each row.
+    Parameters `random_state`, `seed` and `random_seed`, also of the steps of a pipeline, are set from the job's seed where they
+    are None or at their default. An estimator with another value keeps it; where all do, one seed is trained.
+    `sample_weight` gives the weights of the training rows by their outcomes, (rows,) -> (rows,), for an estimator whose `fit`
+    takes them. Raises ConfigError for an estimator that cannot be fitted, or that forecasts no finite number for each row.
     """
 
     estimator: Any
@@ -66,7 +68,7 @@ class Sklearn(Baseline):
     @property
     def is_seeded(self) -> bool:  # type: ignore[override]
         """Whether the estimator has a seed to set."""
-        return _takes_seed(self.estimator) or bool(_seeds(self._fresh(0)))
+        return _seed_argument(self.estimator) is not None or bool(_seeds(self._made(0)))
 
     def learn(self, job: Job) -> Predict:
         samples, rows, inputs = job.samples, job.fit_rows, regressors(job, self.window)
@@ -126,20 +128,26 @@ class Sklearn(Baseline):
 
     def _fresh(self, seed: int) -> Any:
         """An unfitted estimator with its seeds set."""
+        made = self._made(seed)
+        seeds = _seeds(made)
+        return made.set_params(**dict.fromkeys(seeds, seed)) if seeds else made
+
+    def _made(self, seed: int) -> Any:
+        """An unfitted estimator; a function that makes one is given the seed if it takes it."""
         if _is_estimator(self.estimator):
             from sklearn.base import clone
 
-            fresh: Any = clone(self.estimator)
+            made: Any = clone(self.estimator)
         else:
-            fresh = self.estimator(seed=seed) if _takes_seed(self.estimator) else self.estimator()
-        if not _has_methods(fresh):
+            argument = _seed_argument(self.estimator)
+            made = self.estimator() if argument is None else self.estimator(**{argument: seed})
+        if not _has_methods(made):
             raise ConfigError(
-                f"{self.name} made a {type(fresh).__name__} without {'fit' if hasattr(fresh, 'predict') else 'predict'}",
+                f"{self.name} made a {type(made).__name__} without {'fit' if hasattr(made, 'predict') else 'predict'}",
                 expected="an object with fit(X, y) and predict(X)",
                 remedy="Add the method, or pass a scikit-learn estimator",
             )
-        seeds = _seeds(fresh)
-        return fresh.set_params(**dict.fromkeys(seeds, seed)) if seeds else fresh
+        return made
 
     def _require_kind(self, estimator: Any, kind: str, *, has_probabilities: bool) -> None:
         from sklearn.base import BaseEstimator, is_classifier
@@ -252,15 +260,47 @@ def _has_methods(value: object) -> bool:
     return all(callable(getattr(value, method, None)) for method in ("fit", "predict"))
 
 
-def _takes_seed(factory: Any) -> bool:
-    try:
-        return not _is_estimator(factory) and "seed" in inspect.signature(factory).parameters
-    except (TypeError, ValueError):
-        return False
+def _seed_argument(factory: Any) -> str | None:
+    """The argument by which a function or class that makes estimators takes the seed; None without one."""
+    if _is_estimator(factory):
+        return None
+    arguments = _defaults(factory)
+    return next((name for name in SEEDS if name in arguments), None)
 
 
 def _seeds(estimator: Any) -> list[str]:
-    """Names of all parameters that are seeds, those of nested estimators too."""
+    """Names of the parameters that are seeds and were not set by the user, those of nested estimators too."""
     if not hasattr(estimator, "get_params"):
         return []
-    return [name for name in estimator.get_params() if name.split("__")[-1] == SEED]
+    nested = {name: value for name, value in estimator.get_params().items() if _has_parameters(value)}
+    found = _own_seeds(estimator)
+    for name, value in nested.items():
+        found += [f"{name}__{seed}" for seed in _own_seeds(value)]
+    return found
+
+
+def _own_seeds(estimator: Any) -> list[str]:
+    """The seeds of one estimator; none where the user set one: libraries take these names as aliases of one parameter."""
+    values, defaults = estimator.get_params(deep=False), _defaults(type(estimator))
+    if any(not _is_left(values[name], defaults.get(name)) for name in SEEDS if name in values):
+        return []
+    listed = [name for name in SEEDS if name in values]
+    # CatBoost lists only the parameters that were set, and refuses two aliases of one
+    return listed or [name for name in SEEDS if name in defaults][:1]
+
+
+def _is_left(value: object, default: object) -> bool:
+    """Whether a seed is unset or at its default."""
+    return value is None or (isinstance(value, int) and isinstance(default, int) and value == default)
+
+
+def _defaults(made_by: Any) -> dict[str, Any]:
+    """The arguments of a function or class by name, with their defaults; none where they cannot be known."""
+    try:
+        return {name: each.default for name, each in inspect.signature(made_by).parameters.items()}
+    except (TypeError, ValueError):
+        return {}
+
+
+def _has_parameters(value: object) -> bool:
+    return not inspect.isclass(value) and callable(getattr(value, "get_params", None))
