@@ -89,7 +89,10 @@ def test_a_panel_is_run_listed_and_reported(folder, monkeypatch, capsys):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["stocks/A000.csv", "--panel"], "one asset (A000) was given for a cross-section; expected two assets or more"),
+        (
+            ["stocks/A000.csv", "--panel"],
+            "one asset (A000) was given for a cross-section; expected three assets or more",
+        ),
         (
             ["stocks/A000.csv", "stocks/A001.csv"],
             "2 assets are given: stocks/A000.csv, stocks/A001.csv; expected one. Add --panel",
@@ -114,7 +117,7 @@ def test_a_panel_is_run_listed_and_reported(folder, monkeypatch, capsys):
             "--rule ranks after --rule turnover-limited; expected one plain rule, before the others",
         ),
         (["stocks", "--panel", "--rule", "ranks", "--k", "2"], "--k 2 with --rule ranks; expected --rule top-bottom"),
-        (["bare.py"], "bare.py defines no assets; expected candles of two assets or more"),
+        (["bare.py"], "bare.py defines no assets; expected candles of three assets or more"),
         (["one.py", "--panel"], "study of one.py is a Study of one asset; expected a PanelStudy"),
         (["mine.py", "--preset", "fischer-krauss"], "--preset fischer-krauss with a study file; expected one of them"),
         (["stocks", "--preset", "fischer-krauss"], "whole window of 240 bars|train=510 takes all"),

@@ -58,7 +58,7 @@ def test_assets_from_files_folder_dict_and_store(world, tmp_path):
 @pytest.mark.parametrize(
     ("chosen", "message"),
     [
-        (lambda w: w.assets[0], r"one asset \(A000\) was given for a cross-section; expected two assets or more"),
+        (lambda w: w.assets[0], r"one asset \(A000\) was given for a cross-section; expected three assets or more"),
         (lambda w: [], "no asset was given for a cross-section"),
         (lambda w: [w.assets[0], w.assets[0]], "two assets are called A000"),
         (
@@ -88,6 +88,13 @@ def test_members_of_the_universe_at_each_moment(world):
     words = " ".join(panel.notices)
     assert "1 member of the universe without candles (ZZZ)" in words and "8 assets not in the universe" in words
     assert "survivorship" not in words
+
+
+def test_moments_with_two_members_are_counted(world):
+    late = [world.assets[0], world.assets[1], world.assets[2][40:]]
+    words = "40 moments with two members only: the information coefficient (IC) needs 3 and leaves them out"
+    assert any(words in notice for notice in cc.Panel.of(late).notices)
+    assert not any("two members" in notice for notice in cc.Panel.of(world.assets[:3]).notices)
 
 
 def test_a_panel_without_membership_says_so(world):

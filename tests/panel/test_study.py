@@ -232,6 +232,19 @@ def test_members_that_never_meet(world, study):
         replace(study, universe=universe).run(world.assets, ledger=Ledger.in_memory())
 
 
+@pytest.mark.parametrize("target", [cc.RelativeReturn(), cc.AboveMedian()])
+def test_two_assets_have_no_ranking_to_test(world, study, target):
+    words = (
+        r"no more than 2 assets are members at the same moment: over two assets an information coefficient \(IC\) is \+1, -1 or "
+        r"undefined, so no ranking can be tested; expected 3 assets or more. Add assets, or forecast one of them with cc.Study"
+    )
+    with pytest.raises(cc.ConfigError, match=words):
+        replace(study, target=target).run(world.assets[:2], ledger=Ledger.in_memory())
+    universe = cc.Universe([("A000", None, None), ("A001", None, None)])
+    with pytest.raises(cc.ConfigError, match="no more than 2 assets are members"):
+        replace(study, universe=universe).run(world.assets, ledger=Ledger.in_memory())
+
+
 def test_a_window_longer_than_the_panel(world, study):
     with pytest.raises(cc.NotEnoughDataError, match="have none at which two members have a whole window of 600 bars"):
         replace(study, model=cc.LinearRegression(window=600)).run(world.assets, ledger=Ledger.in_memory())

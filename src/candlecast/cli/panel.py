@@ -126,7 +126,7 @@ def run_panel(
         if file.assets is None:
             raise ConfigError(
                 f"{file.path} defines no assets",
-                expected="candles of two assets or more",
+                expected="candles of three assets or more",
                 remedy=f'Write for example: assets = "stocks/"; or name them: candlecast run {file.path} stocks/',
             )
         assets = [

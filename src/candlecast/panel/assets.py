@@ -36,7 +36,7 @@ def as_panel_assets(assets: Any, *, interval: str | None = None) -> list[Candles
         given = f"one asset ({found[0].symbol}) was given" if found else "no asset was given"
         raise ConfigError(
             f"{given} for a cross-section",
-            expected="two assets or more",
+            expected="three assets or more",
             remedy="Give more, or use cc.Study for one asset",
         )
     symbols = [each.symbol for each in found]

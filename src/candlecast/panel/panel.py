@@ -17,6 +17,7 @@ from candlecast.interval import Interval
 from candlecast.panel.assets import as_panel_assets, spelt_as, with_ends
 from candlecast.panel.universe import Universe
 from candlecast.signals.across import Section
+from candlecast.stats.ranking import LEAST_ASSETS
 from candlecast.text.formatting import count
 
 SHARE = 0.5  # of the assets that are listed at a moment, which must have a bar for it to be one of the panel
@@ -202,6 +203,12 @@ class Panel:
                 f"{count(off, 'bar')} at moments at which fewer than half of the assets have one: features read them, and "
                 "nothing is forecast or decided there"
             )
+        few = int((self.is_member.sum(axis=1) == LEAST_ASSETS - 1).sum())
+        if few:
+            found.append(
+                f"{count(few, 'moment')} with two members only: the information coefficient (IC) needs {LEAST_ASSETS} and leaves "
+                "them out, but the portfolio trades there"
+            )
         return tuple(notice for notice in found if notice)
 
     @property
@@ -237,12 +244,20 @@ class Panel:
 
 
 def require_members(panel: Panel) -> None:
-    """Raise ConfigError for a panel of which fewer than two assets are members at any moment."""
-    if not (panel.is_member.sum(axis=1) >= 2).any():
+    """Raise ConfigError for a panel of which fewer than three assets are members at any moment: it has no rank IC."""
+    most = int(panel.is_member.sum(axis=1).max())
+    if most < 2:
         raise ConfigError(
             "no two assets are members of the universe at the same moment",
-            expected="two members or more",
+            expected=f"{LEAST_ASSETS} members or more",
             remedy="Check the dates of the universe against those of the candles",
+        )
+    if most < LEAST_ASSETS:
+        raise ConfigError(
+            f"no more than {most} assets are members at the same moment: over two assets an information coefficient (IC) is "
+            "+1, -1 or undefined, so no ranking can be tested",
+            expected=f"{LEAST_ASSETS} assets or more",
+            remedy="Add assets, or forecast one of them with cc.Study, for example target=cc.ExcessReturn(the other)",
         )
 
 
