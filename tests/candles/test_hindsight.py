@@ -53,6 +53,20 @@ def gapped(seed: int, *, weight: float = 0.0, later: float | None = None, phi: f
     return of(opened, smoothed)
 
 
+def led(seed: int, *, share: float, correlation: float) -> Candles:
+    """AR(1) with `share` of each day's shock overnight, in a correlation of this size with the rest of the day."""
+    generator = np.random.default_rng(seed)
+    shocks, own = generator.standard_normal((2, BARS))
+    nights = share * (correlation * shocks + np.sqrt(1 - correlation**2) * own)
+    days = (1 - share) * shocks
+    moves = 0.02 * (nights + days)
+    drift = np.zeros(BARS)
+    for t in range(1, BARS):
+        drift[t] = 0.2 * (moves[t - 1] + drift[t - 1])
+    close = np.cumsum(moves + drift)
+    return of(np.append(0.0, close[:-1]) + 0.02 * nights + share * drift, close)
+
+
 def linear(candles: Candles):
     study = cc.Study(
         model=cc.LinearRegression(window=2),
@@ -82,6 +96,26 @@ def test_bricks_open_where_nobody_could_have_known():
     assert between.step_share <= 0.0  # what is held across the steps loses there
     assert between.fill_share > 0.25 and between.fill_p < 0.005
     assert "of the gain is made between the close at which an order is decided and the open" in verdict.text
+
+
+@pytest.mark.parametrize("correlation", [0.0, 0.3, 0.6])
+def test_overnight_news_that_is_correlated_with_the_day_is_no_brick(correlation):
+    for seed in range(5):
+        assert not hindsight(led(seed, share=0.3, correlation=correlation)).has_chosen_opens
+
+
+@pytest.mark.parametrize("share", [0.1, 0.3, 0.5])
+def test_opens_that_are_a_share_of_their_own_bar_are_refused(share):
+    """Whoever saw such an open would know how its bar goes: nobody could have bought at it."""
+    for seed in range(5):
+        found = hindsight(led(seed, share=share, correlation=1.0))
+        assert found.has_chosen_opens and found.going_on > 0.99
+
+
+def test_the_refusal_names_opens_computed_from_the_close():
+    verdict = linear(led(1, share=0.3, correlation=1.0)).verdict
+    assert verdict.headline == "No edge found: orders were filled at prices that nobody could have traded at."
+    assert "as bricks do (renko) and opens that were computed from the close of their own bar" in verdict.text
 
 
 @pytest.mark.parametrize("weight", [0.1, 0.2])

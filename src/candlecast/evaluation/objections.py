@@ -162,7 +162,8 @@ def _untradable(evidence: Evidence) -> Objection | None:
     if found.has_chosen_opens:
         reason = (
             f"{percent(found.going_on_share, 0)} of the bars that open away from the close before go on in the same direction, "
-            "as bricks do (renko), whose open is set once their direction is known"
+            "as bricks do (renko) and opens that were computed from the close of their own bar: in a market about half do, and "
+            "such an open is known only once the direction of its bar is"
         )
     elif found.has_stale_opens and found.stale_open_share < MAJORITY:
         share, size = percent(found.stale_bar_share, 0), percent(found.gap_variance, 1)
