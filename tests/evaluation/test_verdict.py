@@ -218,6 +218,24 @@ def test_the_overfitting_probability_is_that_of_trials_on_the_same_candles():
     assert math.isnan(counted_last([*(replace(other, data="other") for other in noise), noise[0]]).overfitting)
 
 
+def test_a_low_overfitting_probability_is_shown_as_a_ranking(planted):
+    """One idle trial among nine that lose to costs stays the best, and has no edge."""
+    generator = np.random.default_rng(2)
+    losers = [trial(0.01 * generator.standard_normal(800) - 0.006, seed=seed) for seed in range(9)]
+    idle = 0.01 * generator.standard_normal(800)
+    counted = counted_last([*losers, trial(idle - idle.mean(), seed=99)])
+    assert counted.overfitting < 0.05 and counted.compared == 10
+    verdict = judge(
+        planted.accuracy, planted.backtest, planted.summaries["linear"], planted.target,
+        model="linear", trained=5, trial_count=counted,
+    )  # fmt: skip
+    assert "(PBO), over the 10 trials on these candles, 0 %: how often the best trial of one half" in verdict.text
+    assert "so a low PBO is no evidence that the best one has an edge" in verdict.text
+    assert TrialCount.from_dict(counted.to_dict()) == counted
+    assert "(PBO), over the trials on these candles" in replace(counted, compared=0).overfitting_words
+    assert TrialCount().overfitting_words == ""
+
+
 def test_a_trial_pays_for_what_came_before_and_is_judged_alike_for_ever():
     generator = np.random.default_rng(4)
     tried = [trial(0.01 * generator.standard_normal(500), seed=seed) for seed in range(8)]

@@ -15,6 +15,7 @@ from candlecast.ledger import Entry, Ledger, Trial
 from candlecast.ledger.profile import ROUNDING, Profile, groups, side_by_side
 from candlecast.ledger.sketch import Sketch, are_alike
 from candlecast.stats import effective_counts, overfitting_probability, unit_columns
+from candlecast.text.formatting import count as count_words, percent
 
 UNNAMED = "not named"  # content of a trial count that was stored before results were named in it
 FEW_LEFT_OUT, SHARE_LEFT_OUT = 5, 0.1  # assets of earlier trials that a panel leaves out, from which on they are named
@@ -31,7 +32,8 @@ class TrialCount:
     (`effective_trials` of skills and of alphas, see `candlecast.ledger.profile`; a trial that never traded counts by its
     forecasts). forecasts_before, trades_before: the same without the batch.
     overfitting: probability of backtest overfitting (PBO) of the trials on the same candles (`overfitting_probability`);
-    NaN where there are too few to compare. content: identifies the result that was counted.
+    NaN where there are too few to compare. compared: the number of these trials; 0 where not known or undefined.
+    content: identifies the result that was counted.
     tried: of a panel, the number of assets in earlier trials of the same interval and time, where at least half of its own are
     among them, by symbol or by their returns (`ledger.sketch`); left_out: how many of these are not in the panel.
 
@@ -46,6 +48,7 @@ class TrialCount:
     forecasts_before: float = 0.0
     trades_before: float = 0.0
     overfitting: float = math.nan
+    compared: int = 0
     content: str = ""
     tried: int = 0
     left_out: int = 0
@@ -56,6 +59,18 @@ class TrialCount:
     def is_selection(self) -> bool:
         """Whether the assets of a panel may have been chosen by what earlier trials earned with them."""
         return self.left_out >= FEW_LEFT_OUT and self.left_out > SHARE_LEFT_OUT * self.tried
+
+    @property
+    def overfitting_words(self) -> str:
+        """The overfitting probability in a clause, with what it does not say; empty where it is undefined."""
+        if math.isnan(self.overfitting):
+            return ""
+        trials = count_words(self.compared, "trial") if self.compared else "trials"
+        return (
+            f"probability of backtest overfitting (PBO), over the {trials} on these candles, {percent(self.overfitting, 0)}: how "
+            "often the best trial of one half of the record is no better than the median in the other half; it only ranks these "
+            "trials, so a low PBO is no evidence that the best one has an edge"
+        )
 
     @property
     def effective(self) -> float:
@@ -170,6 +185,7 @@ class _Seen:
     families: Mapping[tuple[str, str, str], int]
     counted: tuple[tuple[float, float], tuple[float, float]]
     overfitting: Mapping[tuple[str, str], float]
+    compared: Mapping[tuple[str, str], int]
     before: Sequence[Entry]
     unfinished: int
 
@@ -185,6 +201,7 @@ class _Seen:
             Counter(entry.family for entry in seen),
             _counted(entries, batch),
             {each: _overfitting(series[each]) for each in own},
+            {each: len(series[each]) for each in own},
             [entry for entry in seen if entry.batch < batch],
             sum(entry.is_open for entry in seen),
         )
@@ -199,6 +216,7 @@ class _Seen:
             forecasts_before=forecasts[0],
             trades_before=trades[0],
             overfitting=self.overfitting[_series(own)],
+            compared=0 if math.isnan(self.overfitting[_series(own)]) else self.compared[_series(own)],
             content=trial.content,
             directions=directions_of(own.profile, [entry.profile for entry in self.before]),
             unfinished=self.unfinished,

@@ -291,11 +291,8 @@ def trial_words(observations: int, trained: int, evidence: Evidence) -> str:
             f"; its forecast is a combination of those of earlier trials, in {trial_count.directions:.0f} directions, and is "
             "tested as the best of all such combinations"
         )
-    if not math.isnan(trial_count.overfitting):
-        words += (
-            f"; probability of backtest overfitting (PBO), over the trials on these candles, "
-            f"{percent(trial_count.overfitting, 0)}"
-        )
+    if trial_count.overfitting_words:
+        words += f"; {trial_count.overfitting_words}"
     return words
 
 

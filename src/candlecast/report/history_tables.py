@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from html import escape
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -15,7 +14,7 @@ from candlecast.report.tables import table
 from candlecast.stats import annual_return, level_of_next, sharpe
 from candlecast.targets.words import label_words
 from candlecast.text import cells
-from candlecast.text.cells import number, percent
+from candlecast.text.cells import number
 from candlecast.text.formatting import count, moment, small
 
 if TYPE_CHECKING:
@@ -57,8 +56,8 @@ def trials_table(result: Recorded) -> str:
         f"{own.interval}, {label_words(own.target)}. Effective number of trials: {counted.forecasts:,.1f} as "
         f"forecasts, {counted.trades:,.1f} as strategies. "
     )
-    if math.isfinite(counted.overfitting):
-        words += f"Probability of backtest overfitting: {percent(counted.overfitting, 0)}. "
+    if counted.overfitting_words:
+        words += f"{counted.overfitting_words[0].upper()}{counted.overfitting_words[1:]}. "
     words += (
         "Every further trial raises what a result must show: the next one is significant at 5 % with a p-value below "
         f"{small(level_of_next(counted.forecasts))} for its forecast and {small(level_of_next(counted.trades))} for its account."

@@ -128,7 +128,8 @@ def overfitting_probability(returns: np.ndarray, *, blocks: int = 16) -> Overfit
     History is cut into `blocks` equal parts (the oldest bars that do not fit are left out). For each choice of half of
     them, the trial with the best Sharpe ratio there is looked up in the other half: its rank there among N trials, ties at
     their middle, is w = rank / (N + 1), and its logit ln(w / (1 - w)). The probability is the share of logits at or below
-    0. A trial without spread has a Sharpe ratio of 0.
+    0. A trial without spread has a Sharpe ratio of 0. It only ranks the trials: where all others lose more, it is near 0 for a
+    best one without any skill.
 
     Raises ConfigError for fewer than 2 trials or an odd number of blocks, NotEnoughDataError for fewer than 2 bars a block.
     Bailey, Borwein, Lopez de Prado and Zhu (2017), The Probability of Backtest Overfitting.
