@@ -158,6 +158,28 @@ def test_a_function_that_makes_an_estimator_is_given_the_seed(make):
     assert 7 in made.get_params().values()
 
 
+def test_a_forecaster_that_lists_its_parameters_in_its_own_way_is_given_the_seed():
+    """`get_params` without `deep`, of an object that a function makes."""
+
+    class Plain:
+        def __init__(self, seed=None):
+            self.seed = seed
+
+        def get_params(self):
+            return {"seed": self.seed}
+
+        def set_params(self, **parameters):
+            vars(self).update(parameters)
+            return self
+
+        def fit(self, x, y): ...
+
+        def predict(self, x): ...
+
+    assert Sklearn(lambda: Plain(None))._fresh(7).seed == 7
+    assert Sklearn(lambda: Plain(3))._fresh(7).seed == 3
+
+
 def test_the_usual_libraries_have_a_seed_to_set():
     lightgbm = pytest.importorskip("lightgbm")
     assert Sklearn(lightgbm.LGBMRegressor())._fresh(7).random_state == 7

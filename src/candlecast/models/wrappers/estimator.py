@@ -269,24 +269,30 @@ def _seed_argument(factory: Any) -> str | None:
 
 
 def _seeds(estimator: Any) -> list[str]:
-    """Names of the parameters that are seeds and were not set by the user, those of nested estimators too."""
+    """Names of the parameters that are seeds and that the user left, those of nested estimators too."""
     if not hasattr(estimator, "get_params"):
         return []
-    nested = {name: value for name, value in estimator.get_params().items() if _has_parameters(value)}
-    found = _own_seeds(estimator)
-    for name, value in nested.items():
-        found += [f"{name}__{seed}" for seed in _own_seeds(value)]
+    values = estimator.get_params()
+    owners = {"": estimator} | {f"{name}__": value for name, value in values.items() if _has_parameters(value)}
+    listed = [name for name in values if name.split("__")[-1] in SEEDS]
+    starts = {name.removesuffix(name.split("__")[-1]): None for name in listed} | dict.fromkeys(owners)
+    found = []
+    for start in starts:
+        defaults = _defaults(type(owners[start])) if start in owners else {}
+        own = [seed for seed in SEEDS if f"{start}{seed}" in listed]
+        if any(not _is_left(values[f"{start}{seed}"], defaults.get(seed)) for seed in own):
+            continue  # libraries take these names as aliases of one parameter
+        if not own and _nests(estimator, start):  # CatBoost lists what was set alone, and refuses two aliases
+            own = [seed for seed in SEEDS if seed in defaults][:1]
+        found += [f"{start}{seed}" for seed in own]
     return found
 
 
-def _own_seeds(estimator: Any) -> list[str]:
-    """The seeds of one estimator; none where the user set one: libraries take these names as aliases of one parameter."""
-    values, defaults = estimator.get_params(deep=False), _defaults(type(estimator))
-    if any(not _is_left(values[name], defaults.get(name)) for name in SEEDS if name in values):
-        return []
-    listed = [name for name in SEEDS if name in values]
-    # CatBoost lists only the parameters that were set, and refuses two aliases of one
-    return listed or [name for name in SEEDS if name in defaults][:1]
+def _nests(estimator: Any, start: str) -> bool:
+    """Whether the estimator can set unlisted parameters that begin so: its own, or those that scikit-learn passes on."""
+    from sklearn.base import BaseEstimator
+
+    return callable(getattr(estimator, "set_params", None)) and (not start or isinstance(estimator, BaseEstimator))
 
 
 def _is_left(value: object, default: object) -> bool:
