@@ -14,15 +14,15 @@ where the prices do not determine it.
 What half of each comes to, in basis points: means over 20 to 60 synthetic markets of 2,000 bars with a volatility of 1 % a
 bar. "honest" is a market without spread whose returns follow AR(1) with phi, or revert to a fair price; "chained" means
 that each bar opens at the close before, as in hours of crypto; "closes only" that high and low are no further than open
-and close. Of 200 random walks of each kind with gaps (10 to 60 % of the variance overnight; normal, fat-tailed, GARCH, AR(1) with
-phi -0.1 to 0.1; 250 to 5,000 bars), 0 to 1 % have a bounce spread other than 0.
+and close. Of 100 to 200 random walks of each kind with gaps (10 to 60 % of the variance overnight; normal, fat-tailed, GARCH,
+AR(1) with phi -0.1 to 0.1; 250 to 5,000 bars), 0 to 1 % have a bounce spread other than 0.
 
     market                            truth   bounce   efficient   Roll   high-low
     honest, phi -0.3, chained             0      0.0         NaN     57         18
     honest, phi -0.1, chained             0      0.0         NaN     31         16
     honest, phi 0.1, chained              0      0.0         NaN    -32         13
-    honest, phi -0.1, open after a gap    0      0.3          10     31         12
-    honest, mean reversion, chained       0      0.2         NaN     17         15
+    honest, phi -0.1, open after a gap    0      0.2          10     31         12
+    honest, mean reversion, chained       0      0.0         NaN     17         15
     bounce, chained                      50       49         NaN     49         36
     bounce, opens of their own           50       50          51     49         36
     bounce of closes, chained            50       49         NaN     49         24
