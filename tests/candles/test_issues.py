@@ -215,3 +215,16 @@ def test_a_market_that_never_closes_has_a_hole_where_its_weekend_is_missing():
     days = synthetic.random_walk(60, seed=0, interval="1d").candles
     gap = replace(days, frame=days.frame[[*range(9), *range(11, 60)]])
     assert gap.check().missing == 2
+
+
+def test_candles_of_which_many_are_wrong_are_not_to_be_left_out():
+    times = pl.datetime_range(datetime(2024, 1, 1), datetime(2024, 1, 10), "1d", eager=True)
+    frame = pl.DataFrame(
+        {
+            "open_time": times,
+            **dict.fromkeys(("open", "high", "low", "close"), [-1.0] * 4 + [1.0] * 6),
+            "volume": [1.0] * 10,
+        }
+    )
+    with pytest.raises(CandleError, match="so many are no faults of single bars"):
+        Candles.from_frame(frame, interval="1d", symbol="A").require_sound()

@@ -9,6 +9,7 @@ from sklearn.base import BaseEstimator
 
 import candlecast as cc
 from candlecast.evaluation.combinations import directions_of
+from candlecast.features import Feature
 from candlecast.ledger import Ledger
 from candlecast.ledger.profile import Profile
 from candlecast.sources import synthetic
@@ -99,3 +100,43 @@ def test_signs_that_were_read_off_the_baselines_of_an_earlier_study_are_no_forec
     assert (
         study(summed).run(candles, ledger=Ledger.in_memory()).verdict.is_forecastable
     )  # what was tried elsewhere is unknown
+
+
+LAGS = 30
+
+
+def lagged_days(candles: cc.Candles) -> np.ndarray:
+    """Returns of each of the last days, as they were known at the last midnight; (time, LAGS)."""
+    is_midnight = candles.frame["close_time"].dt.hour().to_numpy() == 0
+    moves = np.append(np.nan, np.diff(np.log(candles.close[is_midnight])))
+    days = np.cumsum(is_midnight) - 1
+    found = [np.where(days >= lag, moves[np.maximum(days - lag, 0)], np.nan) for lag in range(LAGS)]
+    return np.column_stack(found)
+
+
+def test_a_combination_is_known_on_bars_of_another_length():
+    """The sum of daily signals on half days: skills are compared by the time at which their outcomes are known."""
+    halves, ledger = synthetic.random_walk(2_400, seed=3, interval="12h").candles, Ledger.in_memory()
+    names = tuple(f"day_{lag}" for lag in range(LAGS))
+
+    def study(model, feature, baselines=()):
+        return cc.Study(
+            model=model,
+            features=cc.Features(feature),
+            folds=cc.WalkForward(folds=2),
+            baselines=baselines,
+            seeds=1,
+            costs=cc.Costs(fee_bps=1, slippage_bps=0),
+        )
+
+    singles = [cc.Sklearn(Lags(((lag, 1),)), name=f"lag {lag}") for lag in range(LAGS)]
+    days = Feature("days", lagged_days, LAGS + 1, outputs=names)
+    first = study(cc.Ridge(), days, tuple(singles)).run(halves.resample("1d"), ledger=ledger)
+    signs = []
+    for lag in range(LAGS):
+        frame = first.forecasts[f"lag {lag}"].frame.drop_nulls("target")
+        signs.append(1 if (frame["mean"] * frame["target"]).mean() > 0 else -1)
+    summed = Feature("sum", lambda candles: lagged_days(candles) @ np.array(signs), 2 * LAGS + 3)
+    found = study(cc.LinearRegression(), summed).run(halves, ledger=ledger)
+    assert found.verdict.evidence.forecast_p < 0.01
+    assert found.trial_count.directions > 10 and not found.verdict.is_forecastable

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -313,6 +314,19 @@ def test_the_strongest_honest_market_is_not_questioned():
         synthetic.ar1(3_000, seed=5, phi=0.5).candles, ledger=Ledger.in_memory()
     )
     assert strong.verdict.has_edge
+
+
+def test_a_sharpe_ratio_a_year_that_no_market_gives_is_questioned_of_short_bars():
+    """What is believed of a bar of a day is far too much of one of an hour; a short record is not sure of it."""
+    hours = synthetic.ar1(3_000, seed=5, phi=0.2, interval="1h").candles
+    days = synthetic.ar1(3_000, seed=5, phi=0.2, interval="1d").candles
+    study = replace(STUDY, costs=Costs.free())
+    found, believed, brief = (
+        study.run(each, ledger=Ledger.in_memory()).verdict for each in (hours, days, hours[-200:])
+    )
+    assert found.headline.startswith("No verdict: the result is better than any market gives.")
+    assert re.search(r"A Sharpe ratio of [12]\d\.\d a year out of sample", found.text) and believed.has_edge
+    assert "better than any market gives" not in brief.headline
 
 
 def jump(candles, bar, factor):

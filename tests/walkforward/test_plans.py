@@ -10,7 +10,7 @@ import polars as pl
 import pytest
 
 from candlecast.dataset.folds import WalkForward
-from candlecast.errors import LookaheadError
+from candlecast.errors import LookaheadError, NotEnoughDataError
 from candlecast.features import Features, feature, log_return, sma_ratio
 from candlecast.models import Drift, LinearRegression, Naive
 from candlecast.sources import synthetic
@@ -108,3 +108,9 @@ def test_an_outcome_across_a_hole_is_never_known():
     unknown = part.frame.filter(pl.col("target").is_null())
     assert unknown["time"].to_list()[:2] == torn.frame["close_time"][298:300].to_list()
     assert part.frame["known_at"].is_null().equals(part.frame["target"].is_null())
+
+
+def test_a_feature_without_any_value_is_named():
+    empty = feature(warmup=0)(lambda candles: np.full(len(candles), np.nan))
+    with pytest.raises(NotEnoughDataError, match="has no value at any of the 400 bars"):
+        plan_jobs(Naive(), CANDLES, features=Features(log_return(), empty))

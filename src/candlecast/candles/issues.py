@@ -47,6 +47,8 @@ FATAL = {
 }  # of one bar, and of several
 SORTING = "Put them in order of time with candles.mended(sort=True)"
 LISTING = 'List them with candles.check(), and correct them at the source or leave them out with candles.mended("drop")'
+OTHERWISE = "List them with candles.check(): so many are no faults of single bars; give the true interval and columns, or other data"
+MANY = 0.1  # share of the bars, above which leaving them out would make other candles of them
 NOTICES = {
     "zero_volume": "without volume",
     "filled_forward": "without volume that repeat the bar before, or its close",
@@ -144,7 +146,11 @@ class CandleReport:
             f"{worst['bars']:,} of {self.bars:,} candles of {self.symbol} {_said(worst)}, "
             f"the first at {worst['first']:%Y-%m-%d %H:%M:%S} UTC: {worst['detail']}{others}",
             expected="sorted, unique, on-grid candles with positive prices inside low..high",
-            remedy=SORTING if worst["kind"] == "unsorted" else LISTING,
+            remedy=SORTING
+            if worst["kind"] == "unsorted"
+            else OTHERWISE
+            if worst["bars"] > MANY * self.bars
+            else LISTING,
         )
 
     def _repr_html_(self) -> str:

@@ -92,14 +92,17 @@ def scored(forecast: Forecast, target: Target) -> Scored:
 
 
 def skills(forecast: Forecast, target: Target) -> tuple[np.ndarray, np.ndarray]:
-    """What a forecast of one asset adds at each bar: times, datetime64[us], and (y - m)(f - m), both (time,).
+    """What a forecast of one asset adds: times at which outcomes are known, datetime64[us], and (y - m)(f - m), both (time,).
 
     y is the outcome, f the forecast and m the mean outcome of the training rows, all as changes against naive (m = 0 where it
     is not known). Its mean is above zero where the forecast knows something; half the summands of the Clark-West test.
     """
-    score = scored(forecast, target)
+    frame = forecast.averaged().frame
+    score, known = _scored(frame, target), frame.drop_nulls("target")["known_at"]
     centre = np.nan_to_num(score.mean_change)
-    return score.time, (score.outcome_change - centre) * (score.forecast_change - centre)
+    return known.dt.replace_time_zone(None).to_numpy(), (score.outcome_change - centre) * (
+        score.forecast_change - centre
+    )
 
 
 def accuracy(

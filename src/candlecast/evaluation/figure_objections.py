@@ -15,7 +15,9 @@ HIGHEST_R2, HIGHEST_HIT_RATE = 0.5, 0.75  # of returns out of sample; liquid mar
 LOWEST_R2 = -4.0  # five times the squared error of naive; the last return as the next one has twice
 HIGHEST_SHARPE = 0.6  # per bar, after costs; that of a forecast with the other two is 0.7 before costs
 HIGHEST_SHARPE_OF_MANY = 1.0  # the same of panels; nine assets with a rank IC of 0.2 give 0.62
+HIGHEST_YEARLY, HIGHEST_YEARLY_OF_MANY = 10.0, 20.0  # a year, with a confidence of 95 %: of bars shorter than a day
 MIN_MOVES = 100  # that a hit rate or a Sharpe ratio is taken of
+SURE = 1.645  # standard errors below the ratio
 SIGNED = (
     "return",
     "price",
@@ -41,9 +43,13 @@ def _implausible(row: dict[str, Any], result: BacktestResult, target: Target) ->
     if is_next and hits is not None and hits > HIGHEST_HIT_RATE and row["observations"] >= MIN_MOVES:
         figures.append(f"a hit rate of {percent(hits, 0)}")
     record = track_record(result.returns_until_ruin)
-    of_many = HIGHEST_SHARPE_OF_MANY if isinstance(target, AcrossTarget) else math.inf
-    highest = HIGHEST_SHARPE if is_signed else of_many
-    if record.observations >= MIN_MOVES and record.sharpe > highest:
+    highest, yearly = math.inf, math.inf
+    if is_signed:
+        highest, yearly = HIGHEST_SHARPE, HIGHEST_YEARLY
+    elif isinstance(target, AcrossTarget):
+        highest, yearly = HIGHEST_SHARPE_OF_MANY, HIGHEST_YEARLY_OF_MANY
+    surely = (record.sharpe - SURE * math.sqrt(record.variance)) * math.sqrt(result.bars_per_year)
+    if record.observations >= MIN_MOVES and (record.sharpe > highest or surely > yearly):
         figures.append(f"a Sharpe ratio of {number(record.sharpe * math.sqrt(result.bars_per_year), 1)} a year")
     if not figures:
         return None

@@ -5,7 +5,8 @@ A profile has three series on a time grid anchored at 1970, so profiles of any m
     returns   of the account
     alphas    the residual of a regression of the returns on those of buy-and-hold
     skills    (y - m)(f - m), with y the outcome, f the forecast and m the mean outcome of the training rows: what the
-              forecast adds at each bar (half the summands of the Clark-West test against that mean)
+              forecast adds to each outcome, at the time when it is known, as returns are (half the summands of the Clark-West
+              test against that mean)
 """
 
 from __future__ import annotations
@@ -35,8 +36,8 @@ class Profile:
 
     @property
     def has_traded(self) -> bool:
-        """Whether the account ever moved."""
-        return bool(self.values[0].any())
+        """Whether the account ever did anything but hold nothing, or the same position throughout."""
+        return bool(self.values[1].any())
 
     @property
     def span(self) -> tuple[int, int]:

@@ -323,6 +323,9 @@ def _insert(connection: sqlite3.Connection, trial: Trial, batch: int) -> bool:
         f"INSERT INTO trials (number, identity, recorded_at, batch, {COLUMNS}) VALUES (({NEXT}), {places})",
         (trial.identity, now, batch, *values),
     )
+    is_new = inserted.rowcount == 1
+    if not is_new:
+        _require_known(connection, "trials", "identity", trial.identity)
     connection.execute("INSERT INTO ended VALUES (?, ?)", (trial.choices, now))
     _insert_sketches(connection, trial)
     tried = [
@@ -339,17 +342,25 @@ def _insert(connection: sqlite3.Connection, trial: Trial, batch: int) -> bool:
         for each in trial.searches
     ]
     connection.executemany("INSERT INTO searches VALUES (?, ?, ?, ?, ?, ?, ?, ?)", tried)
-    return inserted.rowcount == 1
+    return is_new
+
+
+def _require_known(connection: sqlite3.Connection, table: str, column: str, value: str) -> None:
+    """Raise DatabaseError unless the table has such a row: one that was not written, and is not there, is of a damaged file."""
+    if not connection.execute(f"SELECT 1 FROM {table} WHERE {column} = ?", (value,)).fetchone():
+        raise sqlite3.DatabaseError(f"a row cannot be added to {table}")
 
 
 def _insert_begun(connection: sqlite3.Connection, study: Begun) -> None:
     """Write that a study has begun."""
     now = datetime.now(UTC).isoformat(timespec="seconds")
     kind = study.symbol, study.interval, study.target, json.dumps(study.assets)
-    connection.execute(
+    inserted = connection.execute(
         f"INSERT INTO begun VALUES (({NEXT}), ?, ?, ?, ?, ?, ?, ?, ?)",
         (study.choices, now, study.data, *kind, study.outline.pack()),
     )
+    if inserted.rowcount != 1:
+        _require_known(connection, "begun", "choices", study.choices)
     _insert_sketches(connection, study)
 
 

@@ -96,7 +96,7 @@ def _assembled(
     recipe = study.recipe(panel, seed=seed)
     ahead = panel.returns_ahead(study.target.horizon)
     coefficients = stats.coefficients(studied, np.where(panel.is_member & is_tested, ahead, np.nan))
-    known = np.isfinite(coefficients)
+    known = np.flatnonzero(np.isfinite(coefficients))
     begin(
         ledger,
         recipe,
@@ -105,7 +105,7 @@ def _assembled(
         symbol=panel.name,
         interval=panel.interval,
         target=label(study.target),
-        skills=(panel.times[known], coefficients[known]),
+        skills=(panel.times[known + study.target.horizon], coefficients[known]),
     )
     weights = {each: weights_of(study.rule, own, panel.section) for each, own in every.items()}
     require_answering_rule(study.rule, studied, panel.section, weights[name], panel.returns_ahead(1))

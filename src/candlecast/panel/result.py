@@ -305,7 +305,7 @@ class PanelResult:
     @cached_property
     def trial(self) -> Trial:
         """What the ledger keeps of it: the portfolio's net returns, by assets, choices and code."""
-        known = np.isfinite(self.coefficients)
+        known = np.flatnonzero(np.isfinite(self.coefficients))
         return trial_of(
             self.backtest,
             self.recipe,
@@ -315,7 +315,7 @@ class PanelResult:
             interval=self.panel.interval,
             model=self.model,
             target=label(self.target),
-            skills=(self.panel.times[known], self.coefficients[known]),
+            skills=(self.panel.times[known + self.target.horizon], self.coefficients[known]),
         )
 
     def record(self, ledger: Ledger) -> PanelResult:

@@ -6,11 +6,13 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+import numpy as np
+
 from candlecast.candles import Candles
 from candlecast.causality import require_causal_features, require_causal_target
 from candlecast.dataset.folds import Folds, WalkForward, check_folds, require_folds
 from candlecast.dataset.jobs import Job
-from candlecast.dataset.samples import make_samples
+from candlecast.dataset.samples import Samples, make_samples
 from candlecast.dataset.usual_features import features_for
 from candlecast.errors import ConfigError, NotEnoughDataError, calling
 from candlecast.features import Features
@@ -113,6 +115,7 @@ class WalkPlan:
         require_causal_features(features, asset)
         require_causal_target(self.target, asset)
         samples = make_samples(asset, features=features, target=self.target, window=window)
+        _require_values(samples)
         times, horizon = asset.close_time, self.target.horizon
         reach = samples.window - 1 + max(features.warmup, memory(self.target))
         try:
@@ -125,6 +128,22 @@ class WalkPlan:
         jobs = [Job(samples, fold, seed) for fold in checked]
         require_rows(jobs)
         return jobs
+
+
+def _require_values(samples: Samples) -> None:
+    """Raise NotEnoughDataError for a feature that has no value at any bar after its warm-up."""
+    warmup = samples.features.warmup
+    never = [
+        name
+        for name, column in zip(samples.features.columns, samples.inputs.T, strict=True)
+        if len(column) > warmup and not np.isfinite(column).any()
+    ]
+    if never:
+        raise NotEnoughDataError(
+            f"the feature {never[0]} has no value at any of the {len(samples):,} bars of {samples.candles.symbol}",
+            expected="features with values, from the end of their warm-up on",
+            remedy="Leave it out, or look at what it is made of: a table from outside may be known too late, a column be empty",
+        )
 
 
 def as_seeds(seeds: int | Iterable[int]) -> tuple[int, ...]:
