@@ -47,7 +47,7 @@ FATAL = {
 }  # of one bar, and of several
 SORTING = "Put them in order of time with candles.mended(sort=True)"
 LISTING = 'List them with candles.check(), and correct them at the source or leave them out with candles.mended("drop")'
-OTHERWISE = "List them with candles.check(): so many are no faults of single bars; give the true interval and columns, or other data"
+OTHERWISE = "List them with candles.check(); so many are no faults of single bars: give their interval and columns, or other data"
 MANY = 0.1  # share of the bars, above which leaving them out would make other candles of them
 NOTICES = {
     "zero_volume": "without volume",
