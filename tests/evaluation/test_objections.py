@@ -172,6 +172,18 @@ def test_what_is_returned_with_other_fills_is_that_of_accounts(planted):
             "if they had been bought back at twice that price, as after a takeover, the strategy would return 5.0 % a year",
         ),
         (
+            {"stresses": Stresses(ended=3, before_gaps=1, ended_return=0.02, ended_p=0.3)},
+            {},
+            "the gain needs the last closes of assets that ended or had long gaps",
+            "3 long positions were held when the series ended, or, 1 of them, into a gap so long that the symbol may be another",
+        ),
+        (
+            {"stresses": Stresses(ended=2, before_gaps=2, ended_return=0.02, ended_p=0.3)},
+            {},
+            "the gain needs the last closes before long gaps",
+            "2 long positions were held into a gap so long that the symbol may be another asset's after it",
+        ),
+        (
             {"stresses": Stresses(capped_share=0.4, capped_return=0.02, capped_p=0.3)},
             {},
             "the gain needs fills after moves that were cut",

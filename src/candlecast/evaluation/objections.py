@@ -319,18 +319,27 @@ def _capped(result: BacktestResult, evidence: Evidence) -> Objection | None:
 
 
 def _ended(result: BacktestResult, evidence: Evidence) -> Objection | None:
-    """The price that holders got after the last bar of an asset is not known: zero, or one of a takeover."""
+    """The price that holders got after the last bar of an asset, or before a long gap, is not known: zero, or a takeover's."""
     found = evidence.conditions.stresses
     if math.isnan(found.ended_return):
         return None
+    gaps = found.before_gaps
     headline = "No edge found: the gain needs the last closes of assets that ended."
+    if gaps:
+        ends = "before long gaps" if gaps == found.ended else "of assets that ended or had long gaps"
+        headline = f"No edge found: the gain needs the last closes {ends}."
+    when = "when the series ended"
+    if gaps:
+        into = "into a gap so long that the symbol may be another asset's after it"
+        when = into if gaps == found.ended else f"{when}, or, {gaps:,} of them, {into}"
+    proof = "a last bar at what was paid, or the bars that are missing," if gaps else "a last bar at what was paid"
     were, they = ("was", "it") if found.ended == 1 else ("were", "they")
     side = "short" if found.is_ended_short else "long"
     lost = "been bought back at twice that price, as after a takeover" if found.is_ended_short else "been lost"
     words = (
-        f"{count(found.ended, f'{side} position')} {were} held when the series ended and closed at its last close, of which "
-        f"candles do not say whether anybody paid it (a last bar at what was paid would say it); if {they} had {lost}, the "
-        f"strategy would return {percent(found.ended_return)} a year"
+        f"{count(found.ended, f'{side} position')} {were} held {when}, at a last close of which candles do not say whether "
+        f"anybody paid it ({proof} would say it); if {they} had {lost}, the strategy would return "
+        f"{percent(found.ended_return)} a year"
     )
     return _insignificant(headline, words, found.ended_p) or _lost(headline, words, found.ended_return, result)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
@@ -12,7 +13,9 @@ import polars as pl
 from candlecast.backtesting import BacktestResult, Costs, traded_volume
 from candlecast.candles import Candles
 from candlecast.candles.caps import is_at_cap
-from candlecast.candles.fills import is_locked
+from candlecast.candles.fills import is_locked, is_repeat
+from candlecast.candles.gaps import find_gaps
+from candlecast.candles.halts import is_halt
 from candlecast.evaluation.growth import LOST, Growth, growth_of
 from candlecast.signals import Positions
 from candlecast.stats import annual_return, bootstrap_p_value, log_returns
@@ -20,6 +23,10 @@ from candlecast.stats import annual_return, bootstrap_p_value, log_returns
 PARTICIPATION = (
     0.1  # of the volume of a bar: the largest median order at which its prices would have stayed what they are
 )
+GAP_BARS, GAP_TIME = (
+    20,
+    np.timedelta64(7, "D"),
+)  # that are missing of one asset, above which it may have been another before
 TAKEOVER = 1.0  # of the last close, that is paid above it
 UNLIMITED = 1e18  # volume of the bars of a market that reports none, in which some are to fill nothing
 LARGEST_UNIT = 100_000  # that volumes are counted in: a standard lot of a currency
@@ -38,9 +45,9 @@ class Stresses:
         return when nothing is filled there, NaN without such fills; locked_p: p-value of no growth then.
     capped_share: share of the fills in bars after a move of a size that moves pile up at (`candles.caps.is_at_cap`), or in locked
         ones. capped_return, capped_p: the same without these fills; NaN where no fill follows such a move.
-    ended: positions of a panel of one side that were closed at the last close because their series ended; is_ended_short: of the
-        short side. ended_return: annual return if they had been lost, or bought back at twice that close; NaN without any;
-        ended_p: p-value of no growth then (`without_last_closes`).
+    ended: positions of one side that were held when their series ended or came to a long gap (`before_gaps` of them);
+        is_ended_short: of the short side. ended_return: annual return if they had been lost, or bought back at twice the last
+        close; NaN without any; ended_p: p-value of no growth then (`without_last_closes`, `lost_in_gaps`).
     carry_percent: percent a year, charged on the value held of either side, that would take all of the growth; NaN without
         growth, and where the costs charge or pay a carry.
     """
@@ -57,6 +64,7 @@ class Stresses:
     capped_return: float = math.nan
     capped_p: float = 0.0
     ended: int = 0
+    before_gaps: int = 0
     is_ended_short: bool = False
     ended_return: float = math.nan
     ended_p: float = 0.0
@@ -82,6 +90,7 @@ def stresses(candles: Candles, positions: Positions, result: BacktestResult, *, 
     capped_share, capped = 0.0, Growth(math.nan, 0.0)
     if follows_cap[_fill_rows(candles, result)].any():
         capped_share, capped = _without(candles, positions, result, is_barred | follows_cap, seed)
+    lost = lost_in_gaps(candles, result, seed=seed)
     return stresses_of(
         result,
         held=float(np.abs(result.equity["position"].to_numpy()).mean()),
@@ -90,15 +99,19 @@ def stresses(candles: Candles, positions: Positions, result: BacktestResult, *, 
         unpaid=unpaid,
         locked=(locked_share, locked),
         capped=(capped_share, capped),
+        ended=lost,
     )
 
 
 class Ended(NamedTuple):
-    """Positions of one side that were held when their series ended, and the growth if they had been lost."""
+    """Positions of one side that were held when their series ended, `before_gaps` of them when it came to a long gap, and the
+    growth if they had been lost.
+    """
 
     positions: int = 0
     is_short: bool = False
     growth: Growth = Growth(math.nan, 0.0)
+    before_gaps: int = 0
 
 
 def stresses_of(
@@ -130,6 +143,7 @@ def stresses_of(
         capped_return=capped[1].annual,
         capped_p=capped[1].p_value,
         ended=ended.positions,
+        before_gaps=ended.before_gaps,
         is_ended_short=ended.is_short,
         ended_return=ended.growth.annual,
         ended_p=ended.growth.p_value,
@@ -137,13 +151,13 @@ def stresses_of(
     )
 
 
-def without_last_closes(result: BacktestResult, *, seed: int = 0) -> Ended:
+def without_last_closes(result: BacktestResult, *, before_gaps: Collection[str] = (), seed: int = 0) -> Ended:
     """Positions that were closed at the end of their series, and the growth at prices that their holders may have got.
 
     A series may end because its asset is worth nothing (bankruptcy), or is bought for more than the last close: candles do not
     say which. All long positions are lost, or all short ones are closed at twice the last close; the worse of both counts.
     Shumway (1997), The Delisting Bias in CRSP Data; Betton, Eckbo and Thorburn (2008), Corporate Takeovers, whose mean premium
-    is 48 %.
+    is 48 %. `before_gaps`: symbols of series that end where the symbol has a long gap, as of an asset that lost it to another.
     """
     returns, equity = result.returns_until_ruin, result.equity["equity"].to_numpy()
     worst = Ended()
@@ -154,12 +168,55 @@ def without_last_closes(result: BacktestResult, *, seed: int = 0) -> Ended:
         rows = np.searchsorted(result.equity["time"].to_numpy(), closed["time"].to_numpy())
         rows = np.clip(rows, 1, len(returns))
         paid = np.bincount(rows - 1, weights=share * np.abs(closed["notional"].to_numpy()), minlength=len(returns))
-        left = np.maximum(returns - paid / np.maximum(equity[: len(returns)], 1e-12), LOST)
-        p_value = bootstrap_p_value(log_returns(left), seed=seed)
-        growth = Growth(annual_return(left, bars_per_year=result.bars_per_year), p_value)
+        growth = _charged(result, paid / np.maximum(equity[: len(returns)], 1e-12), seed)
         if math.isnan(worst.growth.annual) or growth.annual < worst.growth.annual:
-            worst = Ended(closed.height, side == "buy", growth)
+            gaps = closed["symbol"].is_in(list(before_gaps)).sum()
+            worst = Ended(closed.height, side == "buy", growth, int(gaps))
     return worst
+
+
+def lost_in_gaps(candles: Candles, result: BacktestResult, *, seed: int = 0) -> Ended:
+    """As `without_last_closes`, of the positions in one asset that were held into a long gap of its candles.
+
+    After a gap of more than GAP_BARS bars and GAP_TIME the symbol may be another asset's. Known halts and closings are no such
+    gaps; bars that repeat the close before without volume are no bars. The move of the price across the gap is not earned.
+    """
+    rows = candles.frame.with_row_index("row").filter(~(is_repeat(candles) & ~(candles.volume > 0)))
+    traded = replace(candles, frame=rows.drop("row"))
+    times, returns = result.equity["time"].dt.replace_time_zone(None).to_numpy(), result.returns_until_ruin
+    held, worst = result.equity["position"].to_numpy(), Ended()
+    after = _after_long_gaps(traded)
+    before, later = (np.searchsorted(times, traded.close_time[each]) for each in (after - 1, after))
+    is_tested = (traded.close_time[after - 1] >= times[0]) & (later <= len(returns))
+    moves = traded.open[after] / traded.close[after - 1] - 1.0
+    for sign, share in ((1.0, 1.0), (-1.0, TAKEOVER)):
+        is_held = is_tested & (sign * held[np.minimum(before, len(held) - 1)] > 0)
+        if not is_held.any():
+            continue
+        size = held[before[is_held]]
+        charges = np.zeros(len(returns))
+        np.add.at(charges, np.maximum(before[is_held] - 1, 0), share * np.abs(size))
+        np.add.at(charges, later[is_held] - 1, size * moves[is_held])
+        growth, gaps = _charged(result, charges, seed), int(is_held.sum())
+        if math.isnan(worst.growth.annual) or growth.annual < worst.growth.annual:
+            worst = Ended(gaps, sign < 0, growth, gaps)
+    return worst
+
+
+def _after_long_gaps(candles: Candles) -> np.ndarray:
+    """The rows after long gaps that are no known halts of the exchange, int64 (gap,)."""
+    gaps = find_gaps(candles)
+    is_long = (gaps.bars > GAP_BARS) & (gaps.end - gaps.start > GAP_TIME) & (gaps.row > 0)
+    exchange, step = candles.origin.source if candles.origin else "", candles.interval.timedelta
+    known = [is_halt(exchange, *each, step=step) for each in zip(gaps.start, gaps.end, strict=True)]
+    return gaps.row[is_long & ~np.array(known, dtype=bool)]
+
+
+def _charged(result: BacktestResult, charges: np.ndarray, seed: int) -> Growth:
+    """The growth of an account with charges, shares of equity, taken off its returns; both (bars - 1,)."""
+    left = np.maximum(result.returns_until_ruin - charges, LOST)
+    p_value = bootstrap_p_value(log_returns(left), seed=seed)
+    return Growth(annual_return(left, bars_per_year=result.bars_per_year), p_value)
 
 
 def counts_units(candles: Candles) -> bool:

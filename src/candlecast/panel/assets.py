@@ -92,11 +92,12 @@ def with_ends(assets: list[Candles], end: Any) -> list[Candles]:
 def _with_end(candles: Candles, end: Any, late: Any) -> Candles:
     traded = len(candles) - repeated_at_end(candles)
     if traded and candles.close_time[traded - 1] < end - late:
-        return _ended(candles[:traded])
+        return ended(candles[:traded])
     return candles
 
 
-def _ended(candles: Candles) -> Candles:
+def ended(candles: Candles) -> Candles:
+    """The candles, known to have ended with their last bar."""
     if candles.has_ended:
         return candles
     origin = candles.origin or Origin("table")

@@ -23,6 +23,7 @@ from candlecast.evaluation.fill_gains import FEW, MIN_FILLS, FillGains, repeats_
 from candlecast.evaluation.growth import LOST, Growth
 from candlecast.evaluation.stresses import (
     UNLIMITED,
+    Ended,
     Stresses,
     counts_units,
     stresses_of,
@@ -33,6 +34,7 @@ from candlecast.panel.account import Traded
 from candlecast.panel.dating import misdated
 from candlecast.panel.panel import Panel
 from candlecast.panel.rare_losses import worst_losses
+from candlecast.panel.spells import split_at_gaps
 from candlecast.stats import annual_return, bootstrap_p_value, have_ranges, log_returns
 
 NONE = Growth(math.nan, 0.0)  # of what was not tried
@@ -280,8 +282,18 @@ def _stresses(judged: _Judged) -> Stresses:
         unpaid=unpaid,
         locked=(locked_share, without_locked),
         capped=(capped_share, capped),
-        ended=without_last_closes(result, seed=judged.seed),
+        ended=_without_last_closes(judged),
     )
+
+
+def _without_last_closes(judged: _Judged) -> Ended:
+    """The account, had positions been lost that were held when their series ended or came to a long gap."""
+    traded = judged.traded
+    if not traded.panel.has_gaps:
+        return without_last_closes(judged.result, seed=judged.seed)
+    panel, weights, before_gaps = split_at_gaps(traded.panel, judged.weights)
+    result = replace(traded, panel=panel).run(weights)
+    return without_last_closes(result, before_gaps=before_gaps, seed=judged.seed)
 
 
 def _participation(judged: _Judged) -> float:

@@ -15,6 +15,7 @@ from candlecast.candles import Candles
 from candlecast.errors import ConfigError, NotEnoughDataError, listed
 from candlecast.interval import Interval
 from candlecast.panel.assets import as_panel_assets, spelt_as, with_ends
+from candlecast.panel.spells import Spells, numbers, spells_of
 from candlecast.panel.universe import Universe
 from candlecast.signals.across import Section
 from candlecast.stats.ranking import LEAST_ASSETS
@@ -37,7 +38,8 @@ class Panel:
     Assets whose symbols differ from those of the universe in their case alone are called as there.
 
     An asset that trades no more for 30 days, or 20 bars where these are shorter, before the panel ends counts as ended: what is
-    held of it is closed at its last close.
+    held of it is closed at its last close. One that does not trade for more than 20 moments (`panel.spells`) and then goes on
+    may be another asset under the same symbol: no window, feature or outcome reaches across such a gap.
     """
 
     assets: tuple[Candles, ...]
@@ -135,6 +137,21 @@ class Panel:
             found.append(rows)
         return tuple(found)
 
+    @cached_property
+    def spells(self) -> tuple[Spells, ...]:
+        """Of each asset, its bars between long gaps, each spell perhaps of another asset; see `panel.spells`."""
+        return tuple(spells_of(each, self.times) for each in self.assets)
+
+    @cached_property
+    def has_gaps(self) -> bool:
+        """Whether any asset has a long gap."""
+        return any(len(each) > 1 for each in self.spells)
+
+    @cached_property
+    def _spell_numbers(self) -> np.ndarray:
+        """The number of each asset's spell (time, asset), NaN where it has no bar."""
+        return self.matrix(numbers(self.spells, [len(each) for each in self.assets]))
+
     def matrix(self, values: Sequence[np.ndarray]) -> np.ndarray:
         """Values of each asset by its own bars as one array (time, asset), NaN where an asset has no bar."""
         found = np.full(self.bars.shape, np.nan)
@@ -152,11 +169,14 @@ class Panel:
         """Log return of each asset from each moment over the next `horizon` moments, (time, asset).
 
         NaN where it has no bar at either end: no price is carried over a halt, and a delisted asset has no outcome after its
-        last bar.
+        last bar. NaN across a long gap.
         """
         found, logs = np.full(self.closes.shape, np.nan), np.log(self.closes)
         if horizon < len(self):
             found[:-horizon] = logs[horizon:] - logs[:-horizon]
+            if self.has_gaps:
+                spell = self._spell_numbers
+                found[:-horizon][spell[horizon:] != spell[:-horizon]] = np.nan
         return found
 
     def returns_behind(self, horizon: int) -> np.ndarray:
@@ -196,6 +216,12 @@ class Panel:
             found.append(
                 f"{count(len(ended), 'asset')} ended before the panel does ({_listed(ended)}): "
                 f"{'it is' if len(ended) == 1 else 'they are'} closed at the last close; what was paid after that is not known"
+            )
+        gapped = [each.symbol for each, spells in zip(self.assets, self.spells, strict=True) if len(spells) > 1]
+        if gapped:
+            found.append(
+                f"{count(len(gapped), 'asset')} did not trade for a long time while others did, and then went on "
+                f"({_listed(gapped)}): another asset may have the symbol after such a gap; no feature or outcome reaches across"
             )
         off = sum(int((rows < 0).sum()) for rows in self.rows)
         if off:

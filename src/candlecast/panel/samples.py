@@ -8,12 +8,14 @@ from functools import cached_property
 
 import numpy as np
 
+from candlecast.candles import Candles
 from candlecast.causality import require_causal_features
 from candlecast.dataset.rows import Rows
 from candlecast.dataset.samples import Samples
 from candlecast.errors import ConfigError, LookaheadError, NotEnoughDataError
 from candlecast.features import Feature, Features, Scaler, across_of
 from candlecast.panel.panel import Panel
+from candlecast.panel.spells import Spells
 from candlecast.targets import AcrossTarget
 
 CHECKED = 40  # moments at which a user's function across assets is called again
@@ -117,19 +119,30 @@ def panel_inputs(panel: Panel, features: Features, *, are_checked: bool = False)
         for place, part in enumerate(values):
             found[place][:, column : column + outputs] = part
         column += outputs
+    for values, spells in zip(found, panel.spells, strict=True):
+        values[spells.starts[1:]] = np.nan  # so that no window reaches across a long gap
     return found
 
 
 def own_values(panel: Panel, features: Sequence[Feature], *, are_checked: bool = False) -> list[np.ndarray]:
-    """A feature of each asset alone, (bars, column); NaN throughout for an asset shorter than its warm-up."""
+    """A feature of each spell of each asset alone, (bars, column); NaN throughout for one shorter than its warm-up."""
     found = []
-    for each, feature in zip(panel.assets, features, strict=True):
+    for each, feature, spells in zip(panel.assets, features, panel.spells, strict=True):
         if len(each) <= feature.warmup:
             found.append(np.full((len(each), len(feature.columns)), np.nan))
             continue
         if not are_checked:
             require_causal_features(Features(feature), each)
-        found.append(feature(each))
+        found.append(feature(each) if len(spells) == 1 else _by_spell(feature, each, spells))
+    return found
+
+
+def _by_spell(feature: Feature, candles: Candles, spells: Spells) -> np.ndarray:
+    """A feature of each spell alone, (bars, column): what was before a long gap may be of another asset."""
+    found = np.full((len(candles), len(feature.columns)), np.nan)
+    for part in spells.parts(len(candles)):
+        if part.stop - part.start > feature.warmup:
+            found[part] = feature(candles[part])
     return found
 
 
