@@ -15,6 +15,7 @@ from candlecast.candles import Candles
 from candlecast.evaluation.asset_prices import AssetPrices
 from candlecast.evaluation.between_bars import BetweenBars, between_bars
 from candlecast.evaluation.fill_gains import FillGains, fill_gains
+from candlecast.evaluation.short_side import Shorts, shorts_of
 from candlecast.evaluation.stresses import Stresses, stresses
 from candlecast.evaluation.tradability import Tradability, tradability
 from candlecast.signals import Positions
@@ -42,7 +43,7 @@ class Conditions:
         (`backtesting.filled_at_worse`). For information only: a true edge may be gone by then.
     tradability: of the candles of the tested bars; None where not known. assets: the same of a panel, of all its assets.
     fill_gains: what the account gains at its fills; between_bars: what it gains between bars; stresses: the account under other
-        terms.
+        terms; shorts: the part of its short positions in the gain.
     is_in_time_order: each training part lies before its test part.
     worst_loss: the loss of the strategy in the worst known bar of its market, a positive log return
         (`stats.worst_case_loss`); NaN where not known. worst_stretches: the same of stretches, in pairs of bars and loss
@@ -74,6 +75,7 @@ class Conditions:
     fill_gains: FillGains = FillGains()
     between_bars: BetweenBars = BetweenBars()
     stresses: Stresses = Stresses()
+    shorts: Shorts = Shorts()
     is_in_time_order: bool = True
     worst_loss: float = math.nan
     worst_stretches: tuple[tuple[int, float], ...] = ()
@@ -113,6 +115,7 @@ class Conditions:
                 "fill_gains": asdict(self.fill_gains),
                 "between_bars": self.between_bars._asdict(),
                 "stresses": asdict(self.stresses),
+                "shorts": asdict(self.shorts),
                 "is_in_time_order": self.is_in_time_order,
                 "is_at_equal_risk": self.is_at_equal_risk,
                 "persistence": self.persistence._asdict(),
@@ -170,6 +173,7 @@ def conditions_of(
         middle_bps=_middle_bps(candles, positions, result),
         delayed_return=delayed_return,
         worse_return=worse_return,
+        shorts=shorts_of(result),
         tradability=tradability(candles, first=first),
         fill_gains=fill_gains(candles, positions, result, seed=seed),
         between_bars=between_bars(candles, result, seed=seed),

@@ -191,7 +191,10 @@ def premise_words(evidence: Evidence, *, has_edge: bool) -> tuple[str, ...]:
     cost = evidence.conditions.break_even_bps
     of_trades = (f"if trading costs less than {cost:.1f} bp a side",) if math.isfinite(cost) else ()
     of_prices = (PANEL_PREMISE,) if evidence.conditions.assets else ()
-    return ("; ".join((PREMISE, *of_prices, *of_trades, f"and {CARRY_PREMISE}")),)
+    conditions = evidence.conditions
+    short = conditions.shorts.premise("the assets" if conditions.assets else "the asset")
+    of_shorts = (short,) if short else ()
+    return ("; ".join((PREMISE, *of_prices, *of_shorts, *of_trades, f"and {CARRY_PREMISE}")),)
 
 
 def _skill_words(model: str, target: Target, row: dict[str, Any], evidence: Evidence) -> str:
@@ -245,7 +248,7 @@ def _static_words(evidence: Evidence) -> str:
 
 
 def _cost_words(evidence: Evidence) -> str:
-    """The break-even cost, beside the estimated spread and the tick, and the return with later and with worse fills."""
+    """The break-even cost, beside the estimated spread and the tick, the return with later and worse fills, and of shorts."""
     conditions = evidence.conditions
     cost = conditions.break_even_bps
     words = (
@@ -268,6 +271,8 @@ def _cost_words(evidence: Evidence) -> str:
             "; with fills at the worse of open and close of their bar it returns "
             f"{percent(conditions.worse_return)} {_time_words(evidence)}"
         )
+    if conditions.shorts.words:
+        words += f"; {conditions.shorts.words}"
     return words
 
 

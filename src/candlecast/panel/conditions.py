@@ -21,6 +21,7 @@ from candlecast.evaluation.between_bars import STEPPED, BetweenBars
 from candlecast.evaluation.conditions import Conditions
 from candlecast.evaluation.fill_gains import FEW, MIN_FILLS, FillGains, repeats_close
 from candlecast.evaluation.growth import LOST, Growth
+from candlecast.evaluation.short_side import shorts_of
 from candlecast.evaluation.stresses import (
     UNLIMITED,
     Ended,
@@ -135,6 +136,7 @@ def panel_conditions(
     given = replace(
         given,
         break_even_bps=traded.break_even_bps(weights),
+        shorts=shorts_of(result),
         delayed_return=_annual(traded.run(np.concatenate([np.zeros((1, weights.shape[1])), weights[:-1]]))),
         static_returns=traded.static_returns(weights, result)[: len(result.returns_until_ruin)],
         expanding_returns=traded.static_returns(weights, result, is_expanding=True)[: len(result.returns_until_ruin)],
