@@ -119,7 +119,7 @@ SLIPS = [
         "tests/panel/test_choice_of_assets.py",
         [
             ("choices-at-other-times", "and first < end and begin < last", ""),
-            ("others-are-choices", "if 2 * len(kept) < len(own.assets):", "if False:"),
+            ("others-are-choices", "if 2 * known < len(own.assets):", "if False:"),
         ],
     ),
     *slips(
@@ -157,6 +157,18 @@ SLIPS = [
         [
             ("pairs-alone", "if not leads.any():", "if False:"),
             ("leaders-accused", " and min(within) > MOST * across", ""),
+        ],
+    ),
+    *slips(
+        "ledger",
+        "ledger/schema.py",
+        "tests/ledger/test_ledger.py",
+        [
+            (
+                "may-be-deleted",
+                "BEFORE DELETE ON trials\n        BEGIN SELECT RAISE(ABORT, 'the ledger is append-only'); END",
+                "BEFORE DELETE ON trials\n        BEGIN SELECT 1; END",
+            )
         ],
     ),
     *slips(
@@ -416,11 +428,6 @@ SLIPS = [
                 "each-its-own-batch",
                 "written = [_insert(connection, trial, batch) for trial in trials]",
                 "written = [_insert(connection, trial, batch + place) for place, trial in enumerate(trials)]",
-            ),
-            (
-                "may-be-deleted",
-                "BEFORE DELETE ON trials\n        BEGIN SELECT RAISE(ABORT, 'the ledger is append-only'); END",
-                "BEFORE DELETE ON trials\n        BEGIN SELECT 1; END",
             ),
             ("times-shifted", "times=np.cumsum(steps)", "times=np.cumsum(steps[::-1])"),
         ],

@@ -29,7 +29,7 @@ SLIPS = [
         [
             (
                 "trial-without-recipe",
-                "study={name: value for name, value in recipe.items() if name not in NO_CHOICE},",
+                "study=choices_in(recipe),",
                 "study={},",
             )
         ],
@@ -54,7 +54,11 @@ SLIPS = [
             ("candles-after-until", "candles=self.candles[:rows],", "candles=self.candles,"),
             ("retraded-costs-ignored", "costs=paid,", "costs=self.costs,"),
             ("decided-under-old-costs", "self.candles, paid)", "self.candles, self.costs)"),
-            ("target-not-recorded", "target=label(self.primary_target),", 'target="",'),
+            (
+                "target-not-recorded",
+                "target=label(self.primary_target),\n            skills=skills(self.forecast, self.primary_target),\n            searches",
+                'target="",\n            skills=skills(self.forecast, self.primary_target),\n            searches',
+            ),
             (
                 "rule-unchecked",
                 "        require_causal_rule(rule, forecast, candles, costs=costs, positions=positions[name])\n",

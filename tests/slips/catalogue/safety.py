@@ -95,7 +95,7 @@ SLIPS = [
         "tests/ledger/test_ledger.py tests/ledger/test_confined.py",
         [
             ("memory-never-rolls-back", "if connection is not None and connection.in_transaction:", "if connection is not None and self.path is not None and connection.in_transaction:"),
-            ("views-read", "            require_own_schema(connection, _schema(version))\n", ""),
+            ("views-read", "            require_own_schema(connection, schema_of(version))\n", ""),
             ("links-opened", "                    self._require_regular()\n", ""),
             ("inflated-without-limit", "inflater = Inflater(max(SPARE, DENSEST * self._size()) if self.path else None)", "inflater = Inflater(None)"),
             ("reading-never-ends", "most=None if self.path is None else self._size() + GROWTH", "most=None"),
