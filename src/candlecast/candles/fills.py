@@ -113,7 +113,7 @@ def is_spike(candles: Candles) -> np.ndarray:
     if len(candles) < MINIMUM:
         return spikes
     change = np.diff(np.log(candles.close))
-    least = SPIKE * 1.4826 * _local_median(np.abs(change))[1:]
+    least = SPIKE * 1.4826 * local_median(np.abs(change))[1:]
     out, back = change[:-1], change[1:]
     smaller = np.minimum(np.abs(out), np.abs(back))
     spikes[1:-1] = (out * back < 0) & (smaller > least) & (np.abs(out + back) <= RETURNED * smaller) & (least > 0)
@@ -129,7 +129,7 @@ def are_many(spikes: np.ndarray) -> bool:
     return count >= max(MANY * len(spikes), 3) and count > real + 3 * math.sqrt(real)
 
 
-def _local_median(values: np.ndarray) -> np.ndarray:
+def local_median(values: np.ndarray) -> np.ndarray:
     """The median of the block of AROUND values, or somewhat more, that each belongs to."""
     blocks = np.array_split(values, max(len(values) // AROUND, 1))
     return np.repeat([np.median(block) for block in blocks], [len(block) for block in blocks])
@@ -146,9 +146,9 @@ def is_locked(candles: Candles) -> np.ndarray:
     if len(candles) < MINIMUM:
         return locked
     change = np.abs(np.diff(np.log(candles.close)))
-    least = LOCKED * 1.4826 * _local_median(change)
+    least = LOCKED * 1.4826 * local_median(change)
     ranges = np.log(candles.high / candles.low)
-    is_narrow = _flat(candles) | (ranges < NARROW * _local_median(ranges))
+    is_narrow = _flat(candles) | (ranges < NARROW * local_median(ranges))
     locked[1:] = is_narrow[1:] & (change > least) & (least > 0)
     return locked
 

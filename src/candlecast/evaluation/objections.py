@@ -195,6 +195,17 @@ def _untradable(evidence: Evidence) -> Objection | None:
             f"the ranges are too wide for the moves of the closes, {found.range_ratio:.1f} times in variance, although these "
             f"moves go on (autocorrelation {found.autocorrelation:.2f}): the prices are averages over several bars"
         )
+    elif found.has_offsets:
+        reason = (
+            f"{percent(found.undone_share, 0)} of the large moves are undone by the next one of about the same size, some bars "
+            "later, where honest prices have as many that go on: for some bars at a time the prices are those of another venue, "
+            "contract or currency, and nobody could have traded from one to the other"
+        )
+    elif found.has_late_bars:
+        reason = (
+            f"{percent(found.late_share, 1)} of the bars repeat highs and lows of some bars before, more than chance does: "
+            "they are old prices, as a recorder stores whose source lags for some bars"
+        )
     elif found.has_repeats:
         reason = (
             f"{percent(found.repeated_share, 1)} of the bars repeat a stretch of earlier bars, as where a vendor filled a gap "

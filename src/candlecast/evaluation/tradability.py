@@ -12,7 +12,9 @@ from candlecast.candles import Candles, fills
 from candlecast.candles.gaps import DAY
 from candlecast.candles.hindsight import hindsight
 from candlecast.candles.infill import is_interpolated
+from candlecast.candles.late import are_late, late_share
 from candlecast.candles.missing_days import are_chosen, missing_days
+from candlecast.candles.offsets import offsets
 from candlecast.candles.smoothing import smoothing
 from candlecast.candles.stale import opens
 from candlecast.candles.ticks import ticks
@@ -56,6 +58,10 @@ class Tradability:
         has_smoothed_prices: the ranges are too wide for moves that go on (`candles.smoothing`).
     going_on_share: share of the bars that open away from the close before which go on in that direction. has_chosen_opens: nearly
         all do, as in bricks. has_hindsight_closes: closes were smoothed with the bar after them (`candles.hindsight`).
+    undone_share: share of opposite signs in pairs of large moves of about one size; NaN for few moves. has_offsets: they are so
+        many that prices were offset for some bars at a time (`candles.offsets`).
+    late_share: share of the bars that repeat highs and lows of some bars before, more than by chance; has_late_bars: so many
+        that some are from a source that lags (`candles.late`).
     level_statistic: of the test of a unit root in all closes, the bars before the range included; half_life: bars until half
         of a deviation from the level is gone (`evaluation.price_level`). is_stationary: the price returns to a level.
     missing_days_share: share of days without a bar (`candles.missing_days`); has_missing_days: too many to be holidays.
@@ -94,6 +100,10 @@ class Tradability:
     going_on_share: float
     has_chosen_opens: bool
     has_hindsight_closes: bool
+    undone_share: float
+    has_offsets: bool
+    late_share: float
+    has_late_bars: bool
     level_statistic: float
     half_life: float
     is_stationary: bool
@@ -122,7 +132,7 @@ class Tradability:
     @property
     def is_tradable(self) -> bool:
         """Whether orders could be filled at the prices: none are stale, averaged, copied, filled forward, bad prints,
-        interpolated, smoothed or made with later prices, and few days are missing."""
+        interpolated, smoothed, made with later prices, offset for some bars or late, and few days are missing."""
         return not self.faults
 
     @property
@@ -139,6 +149,8 @@ class Tradability:
             "smoothed prices": self.has_smoothed_prices,
             "opens that depend on how their bar goes": self.has_chosen_opens,
             "closes smoothed with later prices": self.has_hindsight_closes,
+            "offsets that come and go": self.has_offsets,
+            "late bars": self.has_late_bars,
             "missing days": self.has_missing_days,
         }
         return tuple(name for name, is_found in found.items() if is_found)
@@ -156,8 +168,8 @@ class Tradability:
 def tradability(candles: Candles, *, first: int = 0) -> Tradability:
     """The tradability of the bars of these candles from row `first` on, that of the first bar that was tested.
 
-    The bars before it count only as those that later ones may be copies of, and in the test of whether the price returns to a
-    level.
+    The bars before it count only as those that later ones may be copies of, in the test of whether the price returns to a
+    level, and in that of offsets, which the range has to show too.
     Retrospective: it describes the range as a whole and must not decide anything within it. Raises CandleError for unsound
     candles.
 
@@ -172,7 +184,7 @@ def tradability(candles: Candles, *, first: int = 0) -> Tradability:
     candles = as_candles(candles).require_sound()
     repeated, shifted = _mean(candles.is_repeated[first:]), early_activity(candles)
     level = price_level(candles)
-    candles = candles[first:]
+    everything, candles = candles, candles[first:]
     bars = len(candles)
     opened, steps = opens(candles), ticks(candles)
     stale, invented = _mean(opened.is_stale), fills.is_invented(candles)
@@ -186,6 +198,9 @@ def tradability(candles: Candles, *, first: int = 0) -> Tradability:
     follows = np.ones(bars, dtype=bool)
     if candles.interval.microseconds < DAY:
         follows[1:] = candles.open_time[1:] == candles.close_time[:-1]
+    spread = bounce_spread(*prices, follows=follows)
+    offset = offsets(everything, first=first, spread=0.0 if math.isnan(spread) else spread)
+    late = late_share(candles)
     return Tradability(
         bars=bars,
         stale_open_share=opened.share,
@@ -209,6 +224,10 @@ def tradability(candles: Candles, *, first: int = 0) -> Tradability:
         going_on_share=later.going_on,
         has_chosen_opens=later.has_chosen_opens,
         has_hindsight_closes=later.has_smoothed_closes,
+        undone_share=offset.share,
+        has_offsets=offset.are_found,
+        late_share=late,
+        has_late_bars=are_late(candles, late),
         level_statistic=level.statistic,
         half_life=level.half_life,
         is_stationary=level.is_stationary,
@@ -221,7 +240,7 @@ def tradability(candles: Candles, *, first: int = 0) -> Tradability:
         has_volume=bool((candles.volume > 0).any()),
         tick=steps.typical,
         tick_bps=steps.bps,
-        half_spread_bps=5_000 * bounce_spread(*prices, follows=follows),
+        half_spread_bps=5_000 * spread,
         efficient_bps=5_000 * efficient_spread(*prices),
         roll_bps=5_000 * roll_spread(*prices),
         high_low_bps=5_000 * high_low_spread(*prices),

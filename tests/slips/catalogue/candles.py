@@ -97,7 +97,7 @@ SLIPS = [
         "candles",
         "candles/fills.py",
         "tests/evaluation/test_between_bars.py",
-        [("locked-in-one-price-only", " | (ranges < NARROW * _local_median(ranges))", "")],
+        [("locked-in-one-price-only", " | (ranges < NARROW * local_median(ranges))", "")],
     ),
     *slips(
         "candles",
