@@ -6,13 +6,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from candlecast.candles.ticks import ticks
-
 if TYPE_CHECKING:
     from candlecast.candles.table import Candles
 
 FIRST, LAST = 2, 12  # bars between a bar and its repetition
-FEW_TICKS = 20.0  # steps of price in the range of a bar, below which it repeats prices by chance
+BLOCK = 250  # bars in which the steps of prices are measured
+FEW_STEPS = 20.0  # steps of price in the range of a bar, below which it repeats prices by chance
 SAME = 5e-7  # relative: extremes that differ by less are equal
 MANY, LEAST = 0.02, 8  # of the bars, and bars, more than repeat extremes by chance
 
@@ -22,7 +21,7 @@ def late_share(candles: Candles) -> float:
 
     A source that lags by three and a half bars serves the path of prices once more. Its bars are cut elsewhere, so they differ,
     but an extreme of the path is the same price again: two extremes, high and low of a bar or of adjoining ones, equal those
-    as many bars before. Bars of FEW_TICKS steps of price or fewer are left out. Prices on a grid repeat extremes by chance
+    as many bars before. Bars of FEW_STEPS steps or fewer are left out. Prices on a grid repeat extremes by chance
     about as often from farther away, and this share is subtracted; it may be below zero. Retrospective.
 
     >>> from candlecast.sources import synthetic
@@ -42,10 +41,8 @@ def are_late(candles: Candles, share: float) -> bool:
 
 def _repeats(candles: Candles, first: int, last: int) -> np.ndarray:
     """Bool (time,): two extremes of the bar, or of it and one that adjoins it, are those of as many bars before."""
-    high, low, steps = candles.high, candles.low, ticks(candles)
-    step = np.repeat(np.nan_to_num(steps.step), steps.end - steps.first)
-    least = SAME * candles.close
-    is_wide = high - low > FEW_TICKS * np.maximum(step, least)
+    high, low, least = candles.high, candles.low, SAME * candles.close
+    is_wide = high - low > FEW_STEPS * np.maximum(_steps(candles), least)
     is_new_high, is_new_low = (np.abs(np.diff(each)) > least[1:] for each in (high, low))
     found = np.zeros(len(candles), dtype=bool)
     for lag in range(first, last + 1):
@@ -60,3 +57,14 @@ def _repeats(candles: Candles, first: int, last: int) -> np.ndarray:
         found[1:] |= adjoining
         found[:-1] |= adjoining
     return found
+
+
+def _steps(candles: Candles) -> np.ndarray:
+    """The median distance from one price of a block of bars to the next higher one, (time,): also of sixteenths in cents."""
+    count = max(len(candles) // BLOCK, 1)
+    steps = []
+    for high, low in zip(np.array_split(candles.high, count), np.array_split(candles.low, count), strict=True):
+        gaps = np.diff(np.unique(np.concatenate([high, low])))
+        gaps = gaps[gaps > SAME * high[0]]
+        steps.append(np.full(len(high), float(np.median(gaps)) if len(gaps) else 0.0))
+    return np.concatenate(steps)

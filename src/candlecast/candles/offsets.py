@@ -22,8 +22,8 @@ HIGHEST = 0.99  # such a share, at most
 ERRORS = 2.0  # standard errors of that correlation, added to it
 REVERSAL = 3.0  # standard errors, from which small moves reverse at one lag
 SPREADS = 2.0  # spreads between bid and ask: a smaller move may be a bounce
-SHARE = 0.65  # of the pairs that are opposite, at least
-SURE, PRESENT = 3.2, 1.65  # standard deviations above what is explained: in all bars, in those of the range
+SHARE = 0.63  # of the pairs that are opposite, at least
+SURE, PRESENT = 2.8, 1.3  # standard deviations above what is explained: in all bars, in those of the range
 TRADED = 0.3  # share of the bars that open away from the close before, for their gaps to be judged
 
 
@@ -70,12 +70,9 @@ def offsets(candles: Candles, *, first: int = 0, spread: float = 0.0) -> Offsets
         if len(moves) - first <= MINIMUM:
             continue
         for large in LARGE:
-            whole, statistic = _opposite(moves, large, least=least)
-            share, present = _opposite(moves[first:], large, least=least)
-            if math.isnan(share):
-                continue
-            are_found = statistic >= SURE and present >= PRESENT and min(whole, share) >= SHARE
-            found = max(found, Offsets(share, present, are_found), key=_rank)
+            whole, part = _opposite(moves, large, first=first, least=least)
+            are_found = whole.statistic >= SURE and part.statistic >= PRESENT and min(whole.share, part.share) >= SHARE
+            found = max(found, Offsets(part.share, part.statistic, are_found), key=_rank)
     return found
 
 
@@ -83,8 +80,8 @@ def _rank(found: Offsets) -> tuple[bool, float]:
     return found.are_found, -math.inf if math.isnan(found.statistic) else found.statistic
 
 
-def _opposite(moves: np.ndarray, large: float, *, least: float) -> tuple[float, float]:
-    """Share of opposite signs in pairs of successive large moves, and its statistic; NaN without a pair."""
+def _opposite(moves: np.ndarray, large: float, *, first: int, least: float) -> tuple[Offsets, Offsets]:
+    """Share and statistic of opposite signs in pairs of successive large moves: of all, and of those from `first` on."""
     size = np.abs(moves)
     scale = 1.4826 * local_median(size)
     scaled = np.divide(moves, scale, out=np.zeros_like(moves), where=scale > 0)
@@ -96,13 +93,18 @@ def _opposite(moves: np.ndarray, large: float, *, least: float) -> tuple[float, 
     are_alike = np.abs(size[one] - size[other]) <= ALIKE * smaller
     is_used = np.isin(other - one, lags) & are_alike & (smaller >= least)
     one, other = one[is_used], other[is_used]
-    if not len(one):
-        return math.nan, math.nan
     is_opposite = moves[one] * moves[other] < 0
     product = np.minimum(np.abs(scaled[one]), LARGEST) * np.minimum(np.abs(scaled[other]), LARGEST)
     chance = np.clip(1 / (1 + np.exp(slope * product)), USUAL, HIGHEST)
+    return _against(is_opposite, chance), _against(is_opposite[one >= first], chance[one >= first])
+
+
+def _against(is_opposite: np.ndarray, chance: np.ndarray) -> Offsets:
+    """The share of opposite pairs, and its statistic against their chances; NaN without a pair."""
+    if not len(is_opposite):
+        return NOTHING
     surplus = float(is_opposite.sum() - 0.5 - chance.sum())
-    return float(is_opposite.mean()), surplus / math.sqrt(float(np.sum(chance * (1 - chance))))
+    return Offsets(float(is_opposite.mean()), surplus / math.sqrt(float(np.sum(chance * (1 - chance)))), False)
 
 
 def _explained(small: np.ndarray) -> tuple[float, list[int]]:

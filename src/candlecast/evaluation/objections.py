@@ -15,6 +15,7 @@ from candlecast.evaluation.figure_objections import of_figures
 from candlecast.evaluation.growth import Growth
 from candlecast.evaluation.objection import Objection
 from candlecast.evaluation.stresses import PARTICIPATION
+from candlecast.evaluation.tradability import Tradability
 from candlecast.stats import annual_return
 from candlecast.targets import Target
 from candlecast.text.formatting import count, number, p_value, percent
@@ -195,28 +196,31 @@ def _untradable(evidence: Evidence) -> Objection | None:
             f"the ranges are too wide for the moves of the closes, {found.range_ratio:.1f} times in variance, although these "
             f"moves go on (autocorrelation {found.autocorrelation:.2f}): the prices are averages over several bars"
         )
-    elif found.has_offsets:
-        reason = (
+    else:
+        reason = _not_of_their_time(found)
+    headline = "No edge found: orders were filled at prices that nobody could have traded at."
+    return Objection(headline, reason, is_of_gains=True)
+
+
+def _not_of_their_time(found: Tradability) -> str:
+    """What is wrong where whole bars are those of another venue or time."""
+    if found.has_offsets:
+        return (
             f"{percent(found.undone_share, 0)} of the large moves are undone by the next one of about the same size, some bars "
-            "later, where honest prices have as many that go on: for some bars at a time the prices are those of another venue, "
-            "contract or currency, and nobody could have traded from one to the other"
+            "later, although true moves go on as often: for some bars at a time the prices are those of another venue, contract "
+            "or currency, and nobody could have traded from one to the other"
         )
-    elif found.has_late_bars:
-        reason = (
+    if found.has_late_bars:
+        return (
             f"{percent(found.late_share, 1)} of the bars repeat highs and lows of some bars before, more than chance does: "
             "they are old prices, as a recorder stores whose source lags for some bars"
         )
-    elif found.has_repeats:
-        reason = (
+    if found.has_repeats:
+        return (
             f"{percent(found.repeated_share, 1)} of the bars repeat a stretch of earlier bars, as where a vendor filled a gap "
             "with bars of another time: what follows is known from the first time"
         )
-    else:
-        reason = (
-            f"{percent(found.copied_share, 1)} of the bars are copies of the bar before, so their open is an old price"
-        )
-    headline = "No edge found: orders were filled at prices that nobody could have traded at."
-    return Objection(headline, reason, is_of_gains=True)
+    return f"{percent(found.copied_share, 1)} of the bars are copies of the bar before, so their open is an old price"
 
 
 def _stationary(evidence: Evidence) -> Objection | None:

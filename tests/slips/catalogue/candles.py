@@ -121,6 +121,43 @@ SLIPS = [
     ),
     *slips(
         "candles",
+        "candles/offsets.py",
+        "tests/candles/test_offsets.py",
+        [
+            ("gaps-not-judged", "kinds = [np.diff(closes), opens[1:] - closes[:-1]]", "kinds = [np.diff(closes)]"),
+            ("bounce-is-an-offset", " & (smaller >= least)", ""),
+            ("offsets-of-earlier-bars", " and part.statistic >= PRESENT and min(whole.share, part.share) >= SHARE", ""),
+            (
+                "reversal-unexplained",
+                "chance = np.clip(1 / (1 + np.exp(slope * product)), USUAL, HIGHEST)",
+                "chance = np.full(len(one), 0.3)",
+            ),
+        ],
+    ),
+    *slips(
+        "candles",
+        "candles/late.py",
+        "tests/candles/test_late.py",
+        [
+            (
+                "coarse-bars-late",
+                "is_wide = high - low > FEW_STEPS * np.maximum(_steps(candles), least)",
+                "is_wide = high > low",
+            ),
+            (
+                "low-alone-unseen",
+                "(highs[1:] & highs[:-1] & is_new_high) | (lows[1:] & lows[:-1] & is_new_low)",
+                "np.zeros(len(candles) - 1, dtype=bool)",
+            ),
+            (
+                "chance-not-subtracted",
+                "(int(near.sum()) - int(far.sum())) / len(candles)",
+                "int(near.sum()) / len(candles)",
+            ),
+        ],
+    ),
+    *slips(
+        "candles",
         "candles/smoothing.py",
         "tests/candles/test_smoothing.py",
         [

@@ -226,14 +226,27 @@ SLIPS = [
         [
             (
                 "tick-for-spread",
-                "5_000 * bounce_spread(*prices, follows=follows)",
-                "10_000 * bounce_spread(*prices, follows=follows)",
+                "half_spread_bps=5_000 * spread,",
+                "half_spread_bps=10_000 * spread,",
             ),
             (
                 "copies-tradable",
                 '"copied bars": self.has_copied_bars,',
                 '"copied bars": False,',
             ),
+        ],
+    ),
+    *slips(
+        "evaluation",
+        "evaluation/tradability.py",
+        "tests/candles/test_offsets.py tests/candles/test_late.py",
+        [
+            (
+                "offsets-tradable",
+                '"offsets that come and go": self.has_offsets,',
+                '"offsets that come and go": False,',
+            ),
+            ("late-bars-tradable", '"late bars": self.has_late_bars,', '"late bars": False,'),
         ],
     ),
     *slips(
