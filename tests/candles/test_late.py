@@ -60,6 +60,18 @@ def test_real_candles_and_short_ones_have_none():
         assert late_share(candles) == 0.0 and not are_late(candles, 0.0)
 
 
+def test_extremes_that_always_come_back_are_chance():
+    """Three of five bars have the same extremes all the time, at short lags and at long ones."""
+    candles = lagging(0, is_lagging=False)
+    bars = np.arange(BARS)
+    middle, half = 100 + 0.1 * (bars % 5), 0.3 + 0.07 * (bars % 5)
+    is_other = bars % 5 >= 3
+    middle[is_other] += np.random.default_rng(0).uniform(-0.3, 0.3, is_other.sum())
+    columns = {"open": middle, "high": middle + half, "low": middle - half, "close": middle}
+    candles = replace(candles, frame=candles.frame.with_columns(pl.Series(name, x) for name, x in columns.items()))
+    assert abs(late_share(candles)) < 0.01
+
+
 def test_few_late_bars_may_be_chance():
     candles = lagging(0)
     assert are_late(candles, 0.02) and not are_late(candles, 0.019) and not are_late(candles[:200], 0.03)

@@ -57,7 +57,7 @@ def offsets(candles: Candles, *, first: int = 0, spread: float = 0.0) -> Offsets
     Moves of less than SPREADS times `spread`, that between bid and ask as a share of the price, are left out. Retrospective.
 
     >>> from candlecast.sources import synthetic
-    >>> found = offsets(synthetic.ar1(2_000, seed=1, phi=-0.3).candles)
+    >>> found = offsets(synthetic.ar1(2_000, seed=2, phi=-0.3).candles)
     >>> round(found.share, 1), found.are_found
     (0.5, False)
     """
