@@ -8,6 +8,7 @@ from typing import Any
 from candlecast.backtesting import BacktestResult
 from candlecast.candles.stale import MAJORITY
 from candlecast.errors import listed
+from candlecast.evaluation.block_words import computed_words
 from candlecast.evaluation.carry import HIGHEST_CARRY, carry_words, of_carry
 from candlecast.evaluation.evidence import LEVEL, Evidence
 from candlecast.evaluation.feature_objections import of_features
@@ -220,7 +221,9 @@ def _not_of_their_time(found: Tradability) -> str:
             f"{percent(found.repeated_share, 1)} of the bars repeat a stretch of earlier bars, as where a vendor filled a gap "
             "with bars of another time: what follows is known from the first time"
         )
-    return f"{percent(found.copied_share, 1)} of the bars are copies of the bar before, so their open is an old price"
+    return computed_words(found) or (
+        f"{percent(found.copied_share, 1)} of the bars are copies of the bar before, so their open is an old price"
+    )
 
 
 def _stationary(evidence: Evidence) -> Objection | None:

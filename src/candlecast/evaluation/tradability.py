@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 
 from candlecast.candles import Candles, fills
+from candlecast.candles.block_lines import block_lines
+from candlecast.candles.block_paths import block_paths
 from candlecast.candles.gaps import DAY
 from candlecast.candles.hindsight import hindsight
 from candlecast.candles.infill import is_interpolated
@@ -19,6 +21,7 @@ from candlecast.candles.smoothing import smoothing
 from candlecast.candles.stale import opens
 from candlecast.candles.ticks import ticks
 from candlecast.candles.volumes import early_activity, volume_timing
+from candlecast.candles.weekend_quotes import weekend_quotes
 from candlecast.evaluation.price_level import price_level
 from candlecast.sources.files import as_candles
 from candlecast.stats import bounce_spread, efficient_spread, high_low_spread, roll_spread
@@ -62,6 +65,14 @@ class Tradability:
         many that prices were offset for some bars at a time (`candles.offsets`).
     late_share: share of the bars that repeat highs and lows of some bars before, more than by chance; has_late_bars: so many
         that some are from a source that lags (`candles.late`).
+    line_block: the kind of calendar blocks, such as "week", within which moves go on most, in all bars; "" for few bars.
+        block_excess: by how much the variance of such a block is larger than moves across its ends let expect; block_statistic:
+        of that test. has_block_lines: prices within these blocks were computed from their ends (`candles.block_lines`).
+    path_block, path_share: the kind of blocks in which the order of low and high tells most of how they end, and in how many of
+        those that end near their beginning it does; in all bars. has_block_paths: the bars were generated from longer ones
+        (`candles.block_paths`).
+    weekend_ratio: variance ratio of weekends over that of their halves. has_returning_weekends: quotes move away at weekends and
+        come back (`candles.weekend_quotes`).
     level_statistic: of the test of a unit root in all closes, the bars before the range included; half_life: bars until half
         of a deviation from the level is gone (`evaluation.price_level`). is_stationary: the price returns to a level.
     missing_days_share: share of days without a bar (`candles.missing_days`); has_missing_days: too many to be holidays.
@@ -104,6 +115,15 @@ class Tradability:
     has_offsets: bool
     late_share: float
     has_late_bars: bool
+    line_block: str
+    block_excess: float
+    block_statistic: float
+    has_block_lines: bool
+    path_block: str
+    path_share: float
+    has_block_paths: bool
+    weekend_ratio: float
+    has_returning_weekends: bool
     level_statistic: float
     half_life: float
     is_stationary: bool
@@ -132,7 +152,8 @@ class Tradability:
     @property
     def is_tradable(self) -> bool:
         """Whether orders could be filled at the prices: none are stale, averaged, copied, filled forward, bad prints,
-        interpolated, smoothed, made with later prices, offset for some bars or late, and few days are missing."""
+        interpolated, smoothed, made with later prices, offset for some bars, late or computed from longer bars, and few days are
+        missing."""
         return not self.faults
 
     @property
@@ -151,6 +172,8 @@ class Tradability:
             "closes smoothed with later prices": self.has_hindsight_closes,
             "offsets that come and go": self.has_offsets,
             "late bars": self.has_late_bars,
+            "bars computed from the ends of longer ones": self.has_block_lines or self.has_block_paths,
+            "quotes that come back after weekends": self.has_returning_weekends,
             "missing days": self.has_missing_days,
         }
         return tuple(name for name, is_found in found.items() if is_found)
@@ -168,8 +191,8 @@ class Tradability:
 def tradability(candles: Candles, *, first: int = 0) -> Tradability:
     """The tradability of the bars of these candles from row `first` on, that of the first bar that was tested.
 
-    The bars before it count only as those that later ones may be copies of, in the test of whether the price returns to a
-    level, and in that of offsets, which the range has to show too.
+    The bars before it count only as those that later ones may be copies of, in the tests of whether the price returns to a
+    level and of bars that were computed from longer ones, and in that of offsets, which the range has to show too.
     Retrospective: it describes the range as a whole and must not decide anything within it. Raises CandleError for unsound
     candles.
 
@@ -183,7 +206,7 @@ def tradability(candles: Candles, *, first: int = 0) -> Tradability:
     """
     candles = as_candles(candles).require_sound()
     repeated, shifted = _mean(candles.is_repeated[first:]), early_activity(candles)
-    level = price_level(candles)
+    level, line, path = price_level(candles), block_lines(candles, first=first), block_paths(candles)
     everything, candles = candles, candles[first:]
     bars = len(candles)
     opened, steps = opens(candles), ticks(candles)
@@ -192,7 +215,7 @@ def tradability(candles: Candles, *, first: int = 0) -> Tradability:
     filled = _mean(fills.is_filled_weekend(candles) & ~invented)
     spikes = fills.is_spike(candles)
     lines = _mean(is_interpolated(candles))
-    smoothed, later = smoothing(candles), hindsight(candles)
+    smoothed, later, weekends = smoothing(candles), hindsight(candles), weekend_quotes(candles)
     missing = missing_days(candles)
     prices = candles.open, candles.high, candles.low, candles.close
     follows = np.ones(bars, dtype=bool)
@@ -228,6 +251,15 @@ def tradability(candles: Candles, *, first: int = 0) -> Tradability:
         has_offsets=offset.are_found,
         late_share=late,
         has_late_bars=are_late(candles, late),
+        line_block=line.block,
+        block_excess=line.excess,
+        block_statistic=line.statistic,
+        has_block_lines=line.is_found,
+        path_block=path.block,
+        path_share=path.share,
+        has_block_paths=path.is_found,
+        weekend_ratio=weekends.ratio,
+        has_returning_weekends=weekends.are_found,
         level_statistic=level.statistic,
         half_life=level.half_life,
         is_stationary=level.is_stationary,
