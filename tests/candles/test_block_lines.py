@@ -2,30 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
-import polars as pl
 import pytest
 
+from bar_paths import STEPS, of
 from candlecast.candles import Candles
 from candlecast.candles.block_lines import block_lines
 from candlecast.candles.blocks import blocks
 from candlecast.evaluation.tradability import tradability
 from candlecast.sources import sample, synthetic
 
-STEPS = 8  # within a bar
 MONDAY = 4  # rows from the first bar of a synthetic table, 1 January 2015, to a Monday
-
-
-def of(increments: np.ndarray, interval: str) -> Candles:
-    """Candles that never close, from log increments within bars; float64 (bar, STEPS)."""
-    paths = np.cumsum(increments.ravel()).reshape(increments.shape)
-    before = np.append(0.0, paths[:-1, -1])[:, None]
-    prices = 100 * np.exp(np.concatenate([before, paths], axis=1))
-    candles = synthetic.random_walk(len(prices), seed=0, interval=interval).candles
-    columns = {"open": prices[:, 0], "high": prices.max(1), "low": prices.min(1), "close": prices[:, -1]}
-    return replace(candles, frame=candles.frame.with_columns(pl.Series(name, each) for name, each in columns.items()))
 
 
 def filled(seed: int, *, bars: int, size: int, kept: float, interval: str, first: int = 0) -> Candles:
@@ -97,8 +84,9 @@ def test_real_indices_are_not_accused():
 
 @pytest.mark.parametrize("bars", [0, 1, 5, 60])
 def test_few_bars_show_nothing(bars):
-    found = block_lines(synthetic.random_walk(60, seed=0).candles[:bars])
-    assert np.isnan(found.statistic) and not found.is_found
+    for interval in ("1h", "1d"):
+        found = block_lines(synthetic.random_walk(60, seed=0, interval=interval).candles[:bars])
+        assert np.isnan(found.statistic) and not found.is_found
 
 
 def test_kinds_of_blocks_by_interval():

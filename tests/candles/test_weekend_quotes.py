@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from tests.candles.test_block_lines import STEPS, of
 
+from bar_paths import STEPS, of
 from candlecast.candles.weekend_quotes import weekend_quotes
 from candlecast.evaluation.tradability import tradability
 from candlecast.sources import sample, synthetic

@@ -127,5 +127,5 @@ def test_unsound_candles_are_refused():
 @pytest.mark.parametrize("bars", [300, 1_500])  # the second has so many spikes that chance is considered
 def test_every_field_is_a_plain_value(bars):
     found = tradability(sample("sp500")[-bars:])
-    assert {type(value) for value in vars(found).values()} <= {int, float, bool, tuple}  # a tuple of names
+    assert {type(value) for value in vars(found).values()} <= {int, float, bool, str, tuple}  # a tuple of names
     assert json.loads(json.dumps(found.to_dict())) == found.to_dict()

@@ -44,6 +44,8 @@ def blocks(candles: Candles) -> Iterator[Blocks]:
     months. Weeks: quarters. Months: years.
     """
     step = candles.interval.microseconds
+    if len(candles) < LEAST:
+        return
     if candles.interval.months or step >= DAY:
         yield from _of_days(candles)
         return

@@ -19,6 +19,7 @@ LEAST = 8  # bars of a weekend
 CELLS = 48  # of a weekend at most
 MONDAY = 3 * DAY  # from a Monday to 1 January 1970
 LARGEST = 0.35  # V_w / V_h, at most: 0.5 is that of any price with a level, and of bounces
+LARGEST_LATER = 0.5  # the same of the tested bars alone
 LEAST_HALF = 0.6  # V_h: where it is smaller, bounces or a level have a part in the reversals
 LEVEL = 5e-4  # of the test, over all hours at which weekends may begin
 BEGINNINGS = (0, 2 * HOUR, 3 * HOUR)  # before Saturday, in UTC
@@ -34,14 +35,15 @@ class WeekendQuotes(NamedTuple):
     are_found: bool
 
 
-def weekend_quotes(candles: Candles) -> WeekendQuotes:
+def weekend_quotes(candles: Candles, *, first: int = 0) -> WeekendQuotes:
     """Whether the returns of weekends nearly vanish, although those of their halves do not.
 
     V_w = mean over weekends of (sum r)^2 / sum r^2, r the returns of bars over their mean size by the hour of the week, and V_h
     the same of halves of weekends. Of a random walk both are one, whatever its volatility does. Of any stationary process V_w
     is half of V_h or more, as of a price with a level, or of a bounce between bid and ask. Quotes that are only
     indicative while a market is closed, and return before it opens, give far less. The test takes n V_w for a chi-square
-    statistic of n degrees of freedom, n weekends. Retrospective.
+    statistic of n degrees of freedom, n weekends. It is of all bars; from row `first` on, that of the first bar that was tested,
+    V_w / V_h must be LARGEST_LATER at most. Retrospective.
 
     >>> from candlecast.sources import synthetic
     >>> found = weekend_quotes(synthetic.random_walk(5_000, seed=0, interval="1h").candles)
@@ -51,16 +53,21 @@ def weekend_quotes(candles: Candles) -> WeekendQuotes:
     step = candles.interval.microseconds
     if candles.interval.months or step * LEAST > 2 * DAY or candles.has_sessions:
         return WeekendQuotes(math.nan, False)
-    found = [_ratio(candles, before) for before in BEGINNINGS if before % step == 0]
+    found = [(*_ratio(candles, before), before) for before in BEGINNINGS if before % step == 0]
     found = [each for each in found if math.isfinite(each[0])]
     if not found:
         return WeekendQuotes(math.nan, False)
-    ratio, p = min(found, key=lambda each: (each[1], each[0]))
-    return WeekendQuotes(ratio, ratio <= LARGEST and p * len(found) <= LEVEL)
+    ratio, p, before = min(found, key=lambda each: (each[1], each[0]))
+    are_found = ratio <= LARGEST and p * len(found) <= LEVEL
+    if are_found and first:
+        are_found = not _ratio(candles[first:], before)[0] > LARGEST_LATER
+    return WeekendQuotes(ratio, are_found)
 
 
 def _ratio(candles: Candles, before: int) -> tuple[float, float]:
     """V_w / V_h and the p-value of V_w, one where V_h is too small, for weekends that begin so long before Saturday."""
+    if len(candles) < LEAST:
+        return math.nan, math.nan
     step = candles.interval.microseconds
     clock = wall_clock(candles) + MONDAY + before
     cell = -(-2 * DAY // CELLS // step) * step

@@ -71,8 +71,8 @@ class Tradability:
     path_block, path_share: the kind of blocks in which the order of low and high tells most of how they end, and in how many of
         those that end near their beginning it does; in all bars. has_block_paths: the bars were generated from longer ones
         (`candles.block_paths`).
-    weekend_ratio: variance ratio of weekends over that of their halves. has_returning_weekends: quotes move away at weekends and
-        come back (`candles.weekend_quotes`).
+    weekend_ratio: variance ratio of weekends over that of their halves, in all bars. has_returning_weekends: quotes move away at
+        weekends and come back (`candles.weekend_quotes`).
     level_statistic: of the test of a unit root in all closes, the bars before the range included; half_life: bars until half
         of a deviation from the level is gone (`evaluation.price_level`). is_stationary: the price returns to a level.
     missing_days_share: share of days without a bar (`candles.missing_days`); has_missing_days: too many to be holidays.
@@ -207,6 +207,7 @@ def tradability(candles: Candles, *, first: int = 0) -> Tradability:
     candles = as_candles(candles).require_sound()
     repeated, shifted = _mean(candles.is_repeated[first:]), early_activity(candles)
     level, line, path = price_level(candles), block_lines(candles, first=first), block_paths(candles)
+    weekends = weekend_quotes(candles, first=first)
     everything, candles = candles, candles[first:]
     bars = len(candles)
     opened, steps = opens(candles), ticks(candles)
@@ -215,7 +216,7 @@ def tradability(candles: Candles, *, first: int = 0) -> Tradability:
     filled = _mean(fills.is_filled_weekend(candles) & ~invented)
     spikes = fills.is_spike(candles)
     lines = _mean(is_interpolated(candles))
-    smoothed, later, weekends = smoothing(candles), hindsight(candles), weekend_quotes(candles)
+    smoothed, later = smoothing(candles), hindsight(candles)
     missing = missing_days(candles)
     prices = candles.open, candles.high, candles.low, candles.close
     follows = np.ones(bars, dtype=bool)

@@ -260,6 +260,28 @@ SLIPS = [
     ),
     *slips(
         "evaluation",
+        "candles/block_lines.py",
+        "tests/candles/test_block_lines.py",
+        [
+            ("trend-accused", "DROP = 2.5", "DROP = -99.0"),
+            ("jump-in-means", "np.clip(kind.returns, -usual, usual)", "kind.returns"),
+            ("old-faults-count", "if is_found and first:", "if False:"),
+        ],
+    ),
+    *slips(
+        "evaluation",
+        "candles/block_paths.py",
+        "tests/candles/test_block_paths.py",
+        [("large-moves-too", "NEAR = 0.25", "NEAR = 0.9"), ("flat-bars-too", "FLAT = 0.2", "FLAT = 2.0")],
+    ),
+    *slips(
+        "evaluation",
+        "candles/weekend_quotes.py",
+        "tests/candles/test_weekend_quotes.py",
+        [("weekdays-too", "is_weekend = time % WEEK >= 5 * DAY", "is_weekend = time % WEEK >= 0")],
+    ),
+    *slips(
+        "evaluation",
         "evaluation/stresses.py",
         "tests/candles/test_caps.py tests/evaluation/test_between_bars.py",
         [
