@@ -520,11 +520,11 @@ def test_typical_prices_as_closes_are_no_edge():
         ({"has_repeats": True, "repeated_share": 0.02}, "2.0 % of the bars repeat a stretch of earlier bars"),
         (
             {"has_block_lines": True, "line_block": "week", "block_excess": 0.62, "block_statistic": 5.23},
-            "moves go on within a week and not from one to the next: its variance is 62 % too large for that, 5.2 standard errors",
+            "oves go on within a week and not from one to the next: its variance is 62 % too large for that, 5.2 standard",
         ),
         (
             {"has_block_paths": True, "path_block": "trading day", "path_share": 0.97},
-            "of each trading day that ends near its beginning, the order of low and high tells whether it rises, in 97 % of them",
+            "f each trading day that ends near its beginning, the order of low and high tells whether it rises, in 97 % of them",
         ),
         ({"has_returning_weekends": True, "weekend_ratio": 0.12}, "of a weekend is 12 % of that of its halves"),
     ],
