@@ -6,7 +6,6 @@ import math
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-from scipy.stats import norm
 
 from candlecast.candles.blocks import Blocks, blocks
 
@@ -74,7 +73,8 @@ def block_lines(candles: Candles, *, first: int = 0) -> BlockLines:
 
     def error(kind: Blocks, statistic: float) -> float:
         """Of the first kind, over all kinds; half of it falls to blocks that begin as those of the calendar do."""
-        return float(norm.sf(statistic)) * 2 * (own if kind.shift == 0 else len(tests) - own)
+        # twice the share of a normal distribution beyond the statistic
+        return math.erfc(statistic / math.sqrt(2)) * (own if kind.shift == 0 else len(tests) - own)
 
     kind, statistic, excess = min(tests, key=lambda each: (error(each[0], each[1]), -each[1]))
     least = DAILY_EXCESS if kind.name == "trading day" else EXCESS

@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-from scipy.stats import binom
 
 from candlecast.candles.clock import DAY, HOUR, WEEK
 from candlecast.candles.gaps import month_numbers, trading_days, wall_clock
@@ -60,7 +59,7 @@ def block_paths(candles: Candles) -> BlockPaths:
         if count < MINIMUM:
             continue
         share = same / count
-        is_found = share >= MOST and float(binom.sf(same - 1, count, USUAL)) <= LEVEL
+        is_found = share >= MOST and _chance(same, count) <= LEVEL
         if (is_found, share) > (found.is_found, found.share if found.block else -1.0):
             found = BlockPaths(share, name, is_found)
     return found
@@ -98,3 +97,10 @@ def _orders(candles: Candles, block: np.ndarray) -> tuple[int, int]:
     is_whole = sizes >= max(WHOLE * float(np.median(sizes)), LEAST)
     is_near = is_whole & (when_high != when_low) & (move != 0) & (np.abs(move) < NEAR * (high - low))
     return int(is_near.sum()), int((is_near & ((when_low < when_high) == (move > 0))).sum())
+
+
+def _chance(same: int, count: int) -> float:
+    """Probability of at least as many successes of a binomial distribution with the probability USUAL."""
+    ways = (math.lgamma(count + 1) - math.lgamma(k + 1) - math.lgamma(count - k + 1) for k in range(same, count + 1))
+    logs = (log + k * math.log(USUAL) + (count - k) * math.log(1 - USUAL) for k, log in enumerate(ways, same))
+    return min(sum(map(math.exp, logs)), 1.0)

@@ -6,7 +6,6 @@ import math
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-from scipy.stats import chi2
 
 from candlecast.candles.clock import DAY, HOUR, WEEK
 from candlecast.candles.gaps import wall_clock
@@ -20,8 +19,8 @@ CELLS = 48  # of a weekend at most
 MONDAY = 3 * DAY  # from a Monday to 1 January 1970
 LARGEST = 0.35  # V_w / V_h, at most: 0.5 is that of any price with a level, and of bounces
 LARGEST_LATER = 0.5  # the same of the tested bars alone
-LEAST_HALF = 0.6  # V_h: where it is smaller, bounces or a level have a part in the reversals
-LEVEL = 5e-4  # of the test, over all hours at which weekends may begin
+LEAST_HALF = 0.5  # V_h: where it is smaller, bounces or a level have a part in the reversals
+LEVEL = 1e-3  # of the test, over all hours at which weekends may begin
 BEGINNINGS = (0, 2 * HOUR, 3 * HOUR)  # before Saturday, in UTC
 
 
@@ -84,8 +83,7 @@ def _ratio(candles: Candles, before: int) -> tuple[float, float]:
     whole, half = _variance_ratio(x, time // WEEK), _variance_ratio(x, time // DAY)
     if not half > 0:
         return math.nan, math.nan
-    p = float(chi2.cdf(len(weeks) * whole, len(weeks))) if half >= LEAST_HALF else 1.0
-    return whole / half, p
+    return whole / half, _below(whole, len(weeks)) if half >= LEAST_HALF else 1.0
 
 
 def _variance_ratio(x: np.ndarray, block: np.ndarray) -> float:
@@ -94,3 +92,9 @@ def _variance_ratio(x: np.ndarray, block: np.ndarray) -> float:
     squares = np.bincount(block, x**2)
     moved = squares > 0
     return float(np.mean(np.bincount(block, x)[moved] ** 2 / squares[moved])) if moved.any() else math.nan
+
+
+def _below(ratio: float, count: int) -> float:
+    """Probability that a chi-square statistic is below `ratio` times its degrees of freedom (Wilson and Hilferty 1931)."""
+    spread = 2 / (9 * count)
+    return math.erfc((1 - spread - ratio ** (1 / 3)) / math.sqrt(2 * spread)) / 2
