@@ -20,7 +20,7 @@ MONDAY = 3 * DAY  # from a Monday to 1 January 1970
 LARGEST = 0.35  # V_w / V_h, at most: 0.5 is that of any price with a level, and of bounces
 LARGEST_LATER = 0.5  # the same of the tested bars alone
 LEAST_HALF = 0.5  # V_h: where it is smaller, bounces or a level have a part in the reversals
-LEVEL = 1e-3  # of the test, over all hours at which weekends may begin
+LEVEL = 3e-4  # of the test, over all hours at which weekends may begin
 BEGINNINGS = (0, 2 * HOUR, 3 * HOUR)  # before Saturday, in UTC
 
 
