@@ -21,8 +21,8 @@ from candlecast.runs import run_name
 from candlecast.signals import FollowDirection, Positions
 from candlecast.sources import synthetic
 from candlecast.study import Study
+from candlecast.study.deciding import positions_by_model
 from candlecast.study.loading import load_run
-from candlecast.study.result import positions_by_model
 
 STUDY = Study(
     model=LinearRegression(),

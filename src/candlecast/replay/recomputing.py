@@ -16,7 +16,7 @@ from candlecast.models import Pooled
 from candlecast.recipes import restore
 from candlecast.recipes.restoring import restoring
 from candlecast.study import Study, StudyResult
-from candlecast.study.result import positions_by_model
+from candlecast.study.deciding import positions_by_model
 from candlecast.walkforward import WalkPlan, walk_by_plan
 
 PARTS = ("model", "features", "target", "folds", "rule")

@@ -16,7 +16,8 @@ from candlecast.recipes.describing import restore
 from candlecast.recipes.environment import environment
 from candlecast.runs.tables import tensors_of
 from candlecast.scan.folder import BASELINES, CANDLES, CELLS, ScanFolder, candles_of, table_of
-from candlecast.study.result import StudyResult, positions_by_model
+from candlecast.study.deciding import positions_by_model
+from candlecast.study.result import StudyResult
 from candlecast.study.seal import digests_of
 from candlecast.targets import primary
 

@@ -17,12 +17,12 @@ from candlecast.audit import AuditReport
 from candlecast.backtesting import BacktestResult, Costs, backtest
 from candlecast.backtesting.validation import require_cash, require_kind
 from candlecast.candles import Candles
-from candlecast.causality import require_causal_rule
 from candlecast.dataset.forecast import Forecast
-from candlecast.errors import ConfigError, NotEnoughDataError, RunError, calling
+from candlecast.errors import ConfigError, NotEnoughDataError, RunError
 from candlecast.evaluation.accuracy import accuracy, accuracy_by_part, skills
 from candlecast.evaluation.ageing import accuracy_by_age
 from candlecast.evaluation.conditions import NO_AUDIT, Conditions, conditions_of
+from candlecast.evaluation.confirmation import Confirmation, confirm
 from candlecast.evaluation.trial_count import TrialCount, count, count_each, counted_among
 from candlecast.evaluation.trials import begin, trial_of
 from candlecast.evaluation.verdict import Verdict, judge
@@ -32,9 +32,10 @@ from candlecast.models import Fitted
 from candlecast.recipes import describe, restore
 from candlecast.signals import Positions, Rule
 from candlecast.signals.positions import PositionsByModel
-from candlecast.signals.rule import decide, name_of
+from candlecast.sources.files import as_candles
 from candlecast.sources.source import moment
 from candlecast.study.computed import computed_of
+from candlecast.study.deciding import positions_by_model
 from candlecast.study.seal import OF_STUDY, digests_of, digests_of_view, replaced_parts
 from candlecast.targets import Target, label, primary
 from candlecast.targets.words import described
@@ -430,6 +431,23 @@ class StudyResult:
 
         return next_bar(self, candles, study=study, progress=progress)
 
+    def confirm(self, other: Any) -> Confirmation:
+        """The same orders at the prices of a second source of the asset: does the edge hold there?
+
+        Candles of one source cannot show that one could have traded at their prices; a second source, which recorded its prices
+        itself, is evidence. It is no trial, and the verdict stays as it is.
+
+        Args:
+            other: candles, a frame or the path of a file: of the same asset and interval, from another source.
+
+        Raises:
+            ConfigError: for a copy, another asset or interval, other dates, and unadjusted splits.
+            NotEnoughDataError: for fewer than 30 bars in common, or fewer than half of the tested ones.
+            CandleError, SourceError: for what cannot be read.
+        """
+        held, given = self.positions[self.model], as_candles(other)
+        return confirm(self.candles, held, self.backtest, given, model=self.model, verdict=self.verdict, seed=self.seed)
+
     def save(self, folder: str | Path) -> Path:
         """Keep everything as a run on disk; see `candlecast.runs`."""
         from candlecast.runs import save_run
@@ -452,41 +470,3 @@ def record_all(results: Sequence[StudyResult], ledger: Ledger) -> list[StudyResu
         replace(result, trial_count=trial_count, ledger=ledger)
         for result, trial_count in zip(results, trial_counts, strict=True)
     ]
-
-
-def positions_by_model(
-    rule: Rule,
-    forecasts: Mapping[str, Forecast],
-    candles: Candles,
-    costs: Costs,
-    *,
-    parts: pl.DataFrame | None = None,
-) -> dict[str, Positions]:
-    """What a rule holds by each model's forecasts. Raises LookaheadError for one that looks at what is not known yet.
-
-    `parts`: the table of the folds where some test parts are left out, between which nothing is held.
-    """
-    with calling(
-        f"rule {name_of(rule)}",
-        expected="Positions for the forecast of any asset",
-        remedy="Try it on result.forecast and its candles",
-    ):
-        positions = {name: decide(rule, forecast, candles, costs=costs) for name, forecast in forecasts.items()}
-    for name, forecast in forecasts.items():
-        require_causal_rule(rule, forecast, candles, costs=costs, positions=positions[name])
-    if parts is not None:
-        positions = {name: _flat_between(held, parts, candles) for name, held in positions.items()}
-    return positions
-
-
-def _flat_between(positions: Positions, parts: pl.DataFrame, candles: Candles) -> Positions:
-    """Positions that are closed after each test part that the next one does not follow at once.
-
-    The decision of the last bar of a part is held for a bar; the next decision is to hold nothing.
-    """
-    closes = candles.frame["close_time"]
-    first, last = (closes.search_sorted(parts[name].sort()).to_numpy() for name in ("test_first", "test_last"))
-    ends = [bar + 1 for bar, following in zip(last, [*first[1:], len(closes)], strict=True) if bar + 1 < following]
-    flat = positions.frame.head(1).select("symbol").join(pl.DataFrame({"time": closes.gather(ends)}), how="cross")
-    added = flat.with_columns(position=pl.lit(0.0)).select(positions.frame.columns)
-    return replace(positions, frame=pl.concat([positions.frame, added]).unique("time", keep="first").sort("time"))

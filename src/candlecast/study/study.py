@@ -47,7 +47,8 @@ from candlecast.recipes.environment import environment
 from candlecast.signals import HoldPosition, InverseVolatility, NoTradeBand, Rule
 from candlecast.signals.rule import require_rule
 from candlecast.sources.files import as_candles
-from candlecast.study.result import StudyResult, positions_by_model
+from candlecast.study.deciding import positions_by_model
+from candlecast.study.result import StudyResult
 from candlecast.study.seal import digests_of
 from candlecast.targets import NextReturn, Target, Volatility, components, label, primary
 from candlecast.walkforward import CheckpointStore, FoldForecast, WalkPlan, tables, walk_jobs
