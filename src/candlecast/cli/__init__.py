@@ -18,6 +18,7 @@ from candlecast.cli.candles import candles
 from candlecast.cli.command import WIDTH, Commands
 from candlecast.cli.compare import compare
 from candlecast.cli.completion import completion
+from candlecast.cli.confirm import confirm
 from candlecast.cli.console import say_error, say_usage
 from candlecast.cli.doctor import doctor
 from candlecast.cli.fetch import fetch
@@ -61,7 +62,7 @@ class Interruptible(Commands):
 HEADINGS = {
     "Candles": ("fetch", "candles"),
     "Studies": ("run", "compare", "scan", "init", "audit"),
-    "Runs": ("runs", "report", "backtest", "forecast", "replay", "diff", "ui"),
+    "Runs": ("runs", "report", "backtest", "confirm", "forecast", "replay", "diff", "ui"),
     "Paper trading": ("paper", "reconcile"),
     "This installation": ("doctor", "completion"),
 }
@@ -86,7 +87,7 @@ def cli() -> None:
 
 
 COMMANDS = (
-    *(fetch, candles, run, compare, scan, init, audit, runs, report, ui, backtest, forecast, replay, diff),
+    *(fetch, candles, run, compare, scan, init, audit, runs, report, ui, backtest, confirm, forecast, replay, diff),
     *(paper, reconcile, doctor, completion),
 )
 for command in COMMANDS:

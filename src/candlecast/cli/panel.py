@@ -120,7 +120,7 @@ def run_panel(
     from candlecast.panel.assets import as_panel_assets
 
     base = None if file is None else of_panel(file)
-    paths = [str(path) for name in names for path in _files(name)]
+    paths = [str(path) for name in names for path in files_of(name)]
     assets = [options.load(path, listener) for path in paths]
     if file is not None and not names:
         if file.assets is None:
@@ -223,7 +223,8 @@ def _model_row(result: PanelResult, row: dict[str, Any]) -> list[str]:
     ]
 
 
-def _files(name: str) -> list[Path | str]:
+def files_of(name: str) -> list[Path | str]:
+    """The files of a folder; a name of anything else as it is. Raises ConfigError for an empty folder."""
     folder = Path(name)
     if not folder.is_dir():
         return [name]

@@ -120,13 +120,15 @@ class Confirmation:
         """The answer, and what it rests on, without the table."""
         ends = (close_moment(each, self.bars_per_year) for each in (self.first, self.last))
         lacks = (
-            f"; the second source lacks {percent(self.missing_share)} of those of the run" if self.missing_share else ""
+            f"; the second source lacks {percent(self.missing_share)} of the bars of the run"
+            if self.missing_share
+            else ""
         )
         of_assets = f" of {count(self.assets, 'asset')}" if self.assets else ""
         found = (
-            f"The same orders return {percent(self.other.annual_return)} {self._time_words} at the prices of "
-            f"{self.other_source} (p-value of no growth {p_value(self.other.growth_p)}), against "
-            f"{percent(self.own.annual_return)} at those of {self.own_source}."
+            f"At the prices of {self.other_source} the same orders return {percent(self.other.annual_return)} "
+            f"{self._time_words} (p-value of no growth {p_value(self.other.growth_p)}); at those of {self.own_source}, "
+            f"{percent(self.own.annual_return)}."
         )
         compared = (
             f"Both have {count(self.bars, 'bar')}{of_assets}, {' to '.join(ends)}{lacks}. Their returns have a correlation of "
@@ -219,25 +221,25 @@ def confirmation_of(
     model: str,
     symbol: str,
     verdict: Verdict,
+    assets: int = 0,
     missing_assets: int = 0,
     seed: int = 0,
 ) -> Confirmation:
     """What two accounts of the same orders, each with its break-even cost, say: at the own prices and at the others.
 
-    `pairs` are the bars of both sources: of one asset, or of each asset of a panel; `missing_assets` the number of those that the
-    second source lacks.
+    `pairs` are the bars of both sources: of one asset, or of each of the `assets` of a panel; `missing_assets` is the number of
+    those that the second source lacks.
     """
     (account, _), _ = accounts
     own, other = (_priced(each, cost, seed) for each, cost in accounts)
     cost_bps = account.costs.per_side_bps
     tested, bars = sum(each.tested for each in pairs), sum(len(each.own) for each in pairs)
-    is_panel = len(pairs) > 1
     return Confirmation(
         symbol=symbol,
         interval=str(pairs[0].own.interval),
         model=model,
-        own_source=symbol if is_panel else source_words(pairs[0].own),
-        other_source="the second source" if is_panel else source_words(pairs[0].given),
+        own_source="the run" if assets else source_words(pairs[0].own),
+        other_source="the second source" if assets else source_words(pairs[0].given),
         has_edge=verdict.has_edge,
         headline=verdict.headline,
         first=account.equity["time"][0],
@@ -245,7 +247,7 @@ def confirmation_of(
         bars=account.equity.height,
         bars_per_year=account.bars_per_year,
         missing_share=1.0 - bars / tested,
-        assets=len(pairs) if is_panel else 0,
+        assets=assets,
         missing_assets=missing_assets,
         correlation=float(np.median([each.correlation for each in pairs])),
         opens_apart_share=_apart_share(pairs, 0, cost_bps),
@@ -293,7 +295,7 @@ def _notes(pairs: Sequence[PairedBars], missing_assets: int) -> list[str]:
         notes.append(
             f"{count(missing_assets, 'asset')} of the run that the second source lacks {are} left out of both accounts"
         )
-    for each in pairs[:1] if len(pairs) == 1 else ():
+    for each in pairs if len(pairs) == 1 else ():
         notes += [f"{source_words(each.given)}: {notice.rstrip('.')}" for notice in each.given.check().notices]
     return notes
 

@@ -22,11 +22,12 @@ LEAST_COMMON = 0.5  # of the own bars
 EQUAL = 4e-7  # difference of log returns within which two prices are the same: those of 32-bit floats are
 SAME = 0.999  # share of equal bars, from which on both have the same prices
 LEAST_CORRELATION = 0.9  # of returns of one asset at two sources
-LONG = 40  # bars of longer returns, of closes smoothed over as many: what is wrong for some bars weighs little there
-LEAST_LONG = 0.95  # correlation of these
-NEARLY_ONE = 0.98  # correlation that needs no more evidence
-FADED = 0.5  # of 1 - correlation, that is left in longer returns at most where both are of one asset
-ENOUGH_LONG = 20  # longer returns that do not overlap, from which on they are looked at
+NEARLY_ONE = 0.98  # correlation of returns that no two assets have
+LONG_BARS = 240  # from which on longer returns are looked at
+SHORTER, LONGER = 80, 20  # parts of the record: lengths over which the ratio of prices may drift
+DRIFTS = (
+    1.5  # times its change over the shorter length: 2 for the ratio of two assets, 1 for one that stays where it is
+)
 LOCAL = 101  # bars of the running median of the ratio of prices
 MOVED = 0.01  # change of that ratio over the record that is reported
 
@@ -68,8 +69,9 @@ class PairedBars:
 
     @property
     def level_move(self) -> float:
-        """How far the ratio of the prices moves over the record, as a logarithm."""
-        return float(np.ptp(self._level))
+        """How far the ratio of the prices moves from the first to the last quarter of the record, as a logarithm."""
+        closes, quarter = self.ratios[1], max(len(self.own) // 4, 1)
+        return float(np.abs(np.median(closes[-quarter:]) - np.median(closes[:quarter])))
 
     @property
     def is_repeated(self) -> np.ndarray:
@@ -90,13 +92,27 @@ class PairedBars:
         """Of the log returns of the closes; see `stats.robust.robust_correlation`."""
         return self.lagged_correlation(0)
 
+    @property
+    def long_bars(self) -> int:
+        """Bars of the longer returns, 0 where there are too few."""
+        return len(self.own) // LONGER if len(self.own) >= LONG_BARS else 0
+
     @cached_property
     def long_correlation(self) -> float:
-        """Of the changes over LONG bars of the running median, over LONG + 1 bars, of log closes; NaN where there are too few."""
-        if len(self.own) <= LONG * ENOUGH_LONG:
+        """Of the returns over `long_bars`; NaN where there are too few."""
+        bars = self.long_bars
+        if not bars:
             return math.nan
-        own, other = (_running_median(np.log(each.close), LONG + 1) for each in (self.own, self.other))
-        return robust_correlation(own[LONG:] - own[:-LONG], other[LONG:] - other[:-LONG])
+        own, other = (np.log(each.close[bars:] / each.close[:-bars]) for each in (self.own, self.other))
+        return robust_correlation(own, other)
+
+    @property
+    def drifts(self) -> bool:
+        """Whether the ratio of the prices goes on to change with time, as that of two assets does."""
+        short, long = len(self.own) // SHORTER, self.long_bars
+        closes = self.ratios[1]
+        changes = [float(np.median(np.abs(closes[bars:] - closes[:-bars]))) for bars in (short, long)]
+        return changes[1] > DRIFTS * changes[0]
 
     def lagged_correlation(self, lag: int) -> float:
         """Of the returns of the first source with those of the second `lag` bars later."""
@@ -108,13 +124,14 @@ class PairedBars:
     def is_one_asset(self) -> bool:
         """Whether both are prices of one asset.
 
-        What differs between two prices of one asset does not add up over longer times; prices of two assets go on to diverge, so
-        that longer returns agree no better.
+        What differs between two prices of one asset, such as noise or offsets for some bars, does not add up with time: the ratio
+        of the prices stays, and longer returns agree. That of two assets drifts.
         """
-        short, long = self.correlation, self.long_correlation
-        if math.isnan(long) or short >= NEARLY_ONE:
-            return short >= LEAST_CORRELATION
-        return max(short / LEAST_CORRELATION, long / LEAST_LONG) >= 1.0 and 1.0 - long <= FADED * (1.0 - short)
+        if self.correlation >= NEARLY_ONE or not self.long_bars:
+            return self.correlation >= LEAST_CORRELATION
+        if self.correlation >= LEAST_CORRELATION:
+            return not self.drifts or self.long_correlation >= NEARLY_ONE
+        return not self.drifts and self.long_correlation >= LEAST_CORRELATION
 
     def positions(self, decided: Positions) -> Positions:
         """The positions, each at the last bar in common before the first one whose open can fill it.
@@ -184,6 +201,8 @@ def _paired(own: Candles, other: Candles, mine: np.ndarray, theirs: np.ndarray) 
 
 def _require_comparable(paired: PairedBars) -> None:
     own, other = source_words(paired.own), source_words(paired.given)
+    if own == other:
+        own, other = f"{own} of the run", f"{other} of the second source"
     share = float(np.mean(paired.is_repeated))
     is_short = paired.own.interval.microseconds < DAY
     if (share >= SAME and is_short) or paired.is_copy:
@@ -203,7 +222,8 @@ def _require_comparable(paired: PairedBars) -> None:
             remedy="Find out which of them is wrong, and correct its times or its zone; run the study again if it is its own",
         )
     if not paired.is_one_asset:
-        longer = "" if math.isnan(paired.long_correlation) else f"; of {LONG} bars, {number(paired.long_correlation)}"
+        bars = paired.long_bars
+        longer = f"; of {bars} bars, {number(paired.long_correlation)}" if bars else ""
         raise ConfigError(
             f"the returns of {other} and {own} have a correlation of {number(paired.correlation)} (of a bar{longer}): they are "
             "not prices of one asset",
@@ -234,5 +254,5 @@ def _are_real(candles: Candles) -> bool:
 
 
 def source_words(candles: Candles) -> str:
-    """Symbol and source of candles, for sentences."""
-    return f"{candles.symbol} ({candles.origin.source if candles.origin else 'a table'})"
+    """Symbol of candles, and their source where it is known, for sentences."""
+    return f"{candles.symbol} ({candles.origin.source})" if candles.origin else candles.symbol

@@ -33,6 +33,7 @@ PREMISE = (
 )
 PANEL_PREMISE = "if all prices are in one currency"
 CARRY_PREMISE = "if holding costs no more than the costs charge"
+TESTED_BY = "test the prices at a second source: candlecast confirm RUN FILE, or result.confirm(other)"
 
 
 @dataclass(frozen=True)
@@ -185,7 +186,7 @@ def decide(evidence: Evidence, against: Sequence[Objection]) -> Decision:
 
 
 def premise_words(evidence: Evidence, *, has_edge: bool) -> tuple[str, ...]:
-    """What a claim of an edge presupposes of prices and costs, as one clause; nothing where none is claimed."""
+    """What a claim of an edge presupposes of prices and costs, and how to test it, as one clause; nothing without a claim."""
     if not has_edge:
         return ()
     cost = evidence.conditions.break_even_bps
@@ -194,7 +195,7 @@ def premise_words(evidence: Evidence, *, has_edge: bool) -> tuple[str, ...]:
     conditions = evidence.conditions
     short = conditions.shorts.premise("the assets" if conditions.assets else "the asset")
     of_shorts = (short,) if short else ()
-    return ("; ".join((PREMISE, *of_prices, *of_shorts, *of_trades, f"and {CARRY_PREMISE}")),)
+    return ("; ".join((PREMISE, *of_prices, *of_shorts, *of_trades, f"and {CARRY_PREMISE}", TESTED_BY)),)
 
 
 def _skill_words(model: str, target: Target, row: dict[str, Any], evidence: Evidence) -> str:

@@ -91,9 +91,7 @@ class Traded:
 
         Found between the steps of a ladder by bisection, to about a hundredth of the step. Infinity above 1,000.
         """
-        prepared = self.prepared(weights)
-        held = replace(self.costs.of_holding(), extra=None)
-        return _highest(lambda cost: prepared.final_equity(replace(held, fee_bps=cost), self.cash) > self.cash)
+        return break_even_of(self.prepared(weights), costs=self.costs, cash=self.cash)
 
     def static_returns(self, weights: np.ndarray, result: BacktestResult, *, is_expanding: bool = False) -> np.ndarray:
         """Returns by bar of holding each asset's mean weight, with the financing of the account: (bars - 1,).
@@ -116,6 +114,12 @@ class Traded:
         paid = np.divide(financing, before, out=np.zeros(len(before)), where=before > 0)
         held = mean[np.clip(rows[:-1] - self.first, 0, len(mean) - 1)]
         return (np.nan_to_num(simple) * held).sum(axis=1) - paid
+
+
+def break_even_of(prepared: Prepared, *, costs: Costs, cash: float) -> float:
+    """`Traded.break_even_bps` of an account that is prepared."""
+    held = replace(costs.of_holding(), extra=None)
+    return _highest(lambda cost: prepared.final_equity(replace(held, fee_bps=cost), cash) > cash)
 
 
 def universe_weights(panel: Panel) -> np.ndarray:

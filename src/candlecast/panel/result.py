@@ -41,6 +41,7 @@ from candlecast.text.notebook import notebook_paragraph
 from candlecast.walkforward.tables import is_in_time_order
 
 if TYPE_CHECKING:
+    from candlecast.evaluation.confirmation import Confirmation
     from candlecast.panel.next_moment import NextMoment
     from candlecast.panel.study import PanelStudy
 
@@ -343,6 +344,24 @@ class PanelResult:
         from candlecast.panel.next_moment import next_moment
 
         return next_moment(self, assets, study=study, progress=progress)
+
+    def confirm(self, assets: Any) -> Confirmation:
+        """The same orders at the prices of a second source of the assets: does the edge hold there?
+
+        See `StudyResult.confirm`. Assets that the second source lacks are left out of both accounts.
+
+        Args:
+            assets: candles by symbol, a list of them or a folder of files, as `PanelStudy.run` takes them; by the symbols of the
+                run.
+
+        Raises:
+            ConfigError: for an asset that is a copy, another one, of another interval, or dated otherwise.
+            NotEnoughDataError: for assets that make less than half of the weights.
+            CandleError, SourceError: for what cannot be read.
+        """
+        from candlecast.panel.confirming import confirm_panel
+
+        return confirm_panel(self, assets)
 
     def save(self, folder: str | Path) -> Path:
         """Keep everything as a run on disk; see `candlecast.panel.saving`."""
