@@ -50,6 +50,7 @@ from .errors import (
     SourceError as SourceError,
     StoreError as StoreError,
 )
+from .evaluation.confirmation import Confirmation as Confirmation
 from .evaluation.tradability import (
     Tradability as Tradability,
     tradability as tradability,
