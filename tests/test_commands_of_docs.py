@@ -23,6 +23,7 @@ from candlecast.sources import sample, synthetic, synthetic_panel
 from candlecast.sources.source import Source, moment, utc_now
 from candlecast.study.presets import tutorial
 from test_docs import PAGES, ROOT, code_of
+from venues import at_venue
 
 BARS = 260  # of files and vendors
 DAYS = 1_500  # of samples, of which weeks are made too
@@ -31,6 +32,7 @@ WHOLE = tutorial().model
 FEW_EPOCHS = replace(WHOLE.training, epochs=1)
 SMALL = replace(tutorial(), model=replace(WHOLE, hidden=3, dense=(2,), training=FEW_EPOCHS))
 FILES = ("btc.csv", "btc_1h.csv", "Bitcoin Historical Data.csv")
+SECOND_SOURCE = "other_vendor.csv"  # of the asset of the run
 SHARES = ("AAA.csv", "BBB.csv", "CCC.csv", "DDD.csv")
 OF_PANELS = [*FEW, "--window", "4", "--hidden", "2"]
 FAILS = {"audit --preset tutorial --asset btc.csv"}  # commands that may end with exit code 1 by what they find
@@ -76,6 +78,7 @@ def prepared(tmp_path_factory):
     frame = synthetic.ar1(BARS, seed=3, interval="1h").candles.frame.drop("close_time")
     for name in FILES:
         frame.write_csv(folder / name)
+    at_venue(sample("sp500")[-DAYS:], seed=1).frame.write_csv(folder / SECOND_SOURCE)
     (folder / "stocks").mkdir()
     across = synthetic_panel(24, BARS, seed=1).assets
     for asset in across:
@@ -111,7 +114,7 @@ def _few_bars(patch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("page", WITH_COMMANDS, ids=lambda page: page.relative_to(ROOT).as_posix())
 def test_the_commands_of_a_page_run(page, prepared, tmp_path, monkeypatch, capsys):
     folder, made = prepared
-    for name in (*FILES, *SHARES, "btc_1h.csv.gz", "STUDY.py", "PLAN.toml", "members.csv"):
+    for name in (*FILES, *SHARES, SECOND_SOURCE, "btc_1h.csv.gz", "STUDY.py", "PLAN.toml", "members.csv"):
         shutil.copy(folder / name, tmp_path / name)
     shutil.copytree(folder / "stocks", tmp_path / "stocks")
     monkeypatch.chdir(tmp_path)

@@ -154,7 +154,7 @@ def test_it_prints_the_answer_first_and_is_json(result, other):
     text = str(found)
     assert text.startswith(found.answer) and text.endswith("The verdict stays as it is: an edge was found.")
     assert "Own prices  Other prices" in text and "BTCUSDT" in text and "BTC-USD" in text
-    assert "no candles can show" in text
+    assert "Candles cannot show that both sources recorded their prices independently" in text
     values = json.loads(json.dumps(found.to_dict()))
     assert values["is_confirmed"] is True and values["answer"] == found.answer and values["own"]["sharpe"] > 0
     html = found._repr_html_()
@@ -180,6 +180,16 @@ def test_a_copy_is_no_second_source(result):
             ConfigError, match="to the last digit in 100.0 % of the bars: a copy, which confirms nothing"
         ):
             result.confirm(Candles.from_frame(frame, symbol="COPY", interval="1h"))
+
+
+def test_a_feed_in_common_is_noted(result, other):
+    prices = ["open", "high", "low", "close"]
+    is_own = pl.Series(np.arange(len(other)) % 10 > 0)
+    own = result.candles.frame.select(prices)
+    mixed = [pl.when(is_own).then(own[name]).otherwise(pl.col(name)).alias(name) for name in prices]
+    found = result.confirm(replace(other, frame=other.frame.with_columns(mixed)))
+    assert 0.7 < found.equal_share < 0.9 and "both sources may have one feed in common" in str(found)
+    assert result.confirm(other).equal_share < 0.1 and "in common, which" not in str(result.confirm(other))
 
 
 def test_official_daily_prices_of_two_vendors_confirm_nothing():

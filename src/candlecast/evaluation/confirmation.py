@@ -26,8 +26,9 @@ LEVEL = 0.05  # of the test of growth
 KEPT = 0.5  # of the return at the own prices, that an edge keeps at others at least
 HEADINGS = ("", "Own prices", "Other prices")
 INDEPENDENCE = (
-    "that the two sources recorded their prices independently, at venues where one can trade, no candles can show"
+    "Candles cannot show that both sources recorded their prices independently, at venues where one can trade."
 )
+MOSTLY = 0.5  # share of equal opens, from which on both may have one feed in common
 
 
 @dataclass(frozen=True)
@@ -60,7 +61,8 @@ class Confirmation:
     correlation: of the returns of a bar (`stats.robust.robust_correlation`); of a panel, that of the median asset.
     opens_apart_share, closes_apart_share: share of the bars whose open, or close, differs by more than the costs of a side, where
         the level of prices does not count (101 bars).
-    cost_bps: the costs of a side. has_same_prices: the opens are equal in nearly all bars, as of official daily prices.
+    cost_bps: the costs of a side.
+    equal_share: share of the bars whose open has moved as in the run since the bar before, to the last digit.
     own, other: the accounts. notes: what else a reader should know, in sentences.
     """
 
@@ -82,10 +84,15 @@ class Confirmation:
     opens_apart_share: float
     closes_apart_share: float
     cost_bps: float
-    has_same_prices: bool
+    equal_share: float
     own: Priced
     other: Priced
     notes: tuple[str, ...] = ()
+
+    @property
+    def has_same_prices(self) -> bool:
+        """The opens are equal in nearly all bars, as official daily prices are."""
+        return self.equal_share >= SAME
 
     @property
     def grows(self) -> bool:
@@ -132,7 +139,7 @@ class Confirmation:
         )
         compared = (
             f"Both have {count(self.bars, 'bar')}{of_assets}, {' to '.join(ends)}{lacks}. Their returns have a correlation of "
-            f"{number(self.correlation)}; opens differ by more than the costs of a side ({self.cost_bps:g} bp) in "
+            f"{number(self.correlation, 3)}; opens differ by more than the costs of a side ({self.cost_bps:g} bp) in "
             f"{percent(self.opens_apart_share)} of the bars, closes in {percent(self.closes_apart_share)}."
         )
         return self.answer, found, compared
@@ -143,11 +150,11 @@ class Confirmation:
         verdict = f"The verdict stays as it is: {self.headline[0].lower()}{self.headline[1:]}"
         sentences = [f"Note: {note}." for note in self.notes]
         if self.is_confirmed:
-            sentences.append(f"{INDEPENDENCE[0].upper()}{INDEPENDENCE[1:]}.")
+            sentences.append(INDEPENDENCE)
         return (*sentences, verdict)
 
     @property
-    def rows(self) -> list[tuple[str, str, str]]:
+    def rows(self) -> list[tuple[str, ...]]:
         """Both accounts as the lines of a table: what, at the own prices, at the others."""
         heading = "Return a year" if self._is_annual else "Return"
         figures = (
@@ -181,11 +188,12 @@ class Confirmation:
 
     def to_dict(self) -> dict[str, Any]:
         """Everything as JSON values; what is undefined or without end is None."""
-        return json_values(asdict(self) | {"is_confirmed": self.is_confirmed, "answer": self.answer, "text": self.text})
+        names = ("is_confirmed", "grows", "keeps_return", "has_same_prices", "answer", "text")
+        return json_values(asdict(self) | {name: getattr(self, name) for name in names})
 
     @property
     def _is_annual(self) -> bool:
-        return self.bars >= self.bars_per_year
+        return self.bars > self.bars_per_year
 
     @property
     def _time_words(self) -> str:
@@ -233,6 +241,7 @@ def confirmation_of(
     (account, _), _ = accounts
     own, other = (_priced(each, cost, seed) for each, cost in accounts)
     cost_bps = account.costs.per_side_bps
+    equal = float(np.concatenate([each.is_repeated for each in pairs]).mean())
     tested, bars = sum(each.tested for each in pairs), sum(len(each.own) for each in pairs)
     return Confirmation(
         symbol=symbol,
@@ -253,10 +262,10 @@ def confirmation_of(
         opens_apart_share=_apart_share(pairs, 0, cost_bps),
         closes_apart_share=_apart_share(pairs, 1, cost_bps),
         cost_bps=cost_bps,
-        has_same_prices=float(np.concatenate([each.is_repeated for each in pairs]).mean()) >= SAME,
+        equal_share=equal,
         own=own,
         other=other,
-        notes=tuple(_notes(pairs, missing_assets)),
+        notes=tuple(_notes(pairs, equal, missing_assets)),
     )
 
 
@@ -275,8 +284,13 @@ def _apart_share(pairs: Sequence[PairedBars], place: int, cost_bps: float) -> fl
     return float(np.mean(np.concatenate([each.apart[place] for each in pairs]) > cost_bps / 1e4))
 
 
-def _notes(pairs: Sequence[PairedBars], missing_assets: int) -> list[str]:
+def _notes(pairs: Sequence[PairedBars], equal: float, missing_assets: int) -> list[str]:
     notes = []
+    if MOSTLY <= equal < SAME:
+        notes.append(
+            f"opens are equal to the last digit in {percent(equal)} of the bars: both sources may have one feed in common, which "
+            "then confirms nothing there"
+        )
     scaled = [each for each in pairs if abs(math.log(each.scale)) > MOVED]
     if scaled:
         notes.append(
