@@ -29,6 +29,14 @@ def with_offsets(candles: Candles, *, seed: int, every: int = 25, size: float = 
     return _with_prices(candles, candles.open * at_open, candles.close * at_close, candles.volume)
 
 
+def filled_between(candles: Candles, *, every: int) -> Candles:
+    """A table that knows one close in `every`, with the others on a straight line between; bars open at the close before."""
+    rows = np.arange(len(candles))
+    known = rows[::every]
+    close = np.exp(np.interp(rows, known, np.log(candles.close[known])))
+    return _with_prices(candles, np.concatenate([candles.open[:1], close[:-1]]), close, candles.volume)
+
+
 def _with_prices(candles: Candles, opened: np.ndarray, close: np.ndarray, volume: np.ndarray) -> Candles:
     """The candles with other opens and closes, whose ranges grow or shrink with them."""
     up = np.maximum(opened / candles.open, close / candles.close)

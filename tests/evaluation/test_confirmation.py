@@ -21,7 +21,7 @@ from candlecast.models import LinearRegression
 from candlecast.signals import Positions
 from candlecast.sources import sample, synthetic
 from candlecast.study import Study
-from venues import at_venue, with_offsets
+from venues import at_venue, filled_between, with_offsets
 
 STUDY = Study(
     model=LinearRegression(),
@@ -71,6 +71,17 @@ def test_an_edge_of_offsets_that_come_and_go_is_found_and_not_confirmed(seed):
     assert result.verdict.has_edge and not found.is_confirmed
     assert found.answer.startswith("Not confirmed: ") and found.opens_apart_share > 0.1
     assert result.verdict.has_edge  # the verdict stays as it is
+
+
+@pytest.mark.parametrize("every", [2, 24])
+@pytest.mark.parametrize("seed", range(3))
+def test_closes_that_know_later_prices_are_not_confirmed_although_the_account_grows_elsewhere(seed, every):
+    """Bars between known ones hold a part of the next move, which is one of the market: any second source gives the gain."""
+    market = synthetic.random_walk(3_000, seed=seed, volatility=0.004, interval="1h").candles
+    found = study_of(filled_between(market, every=every)).confirm(at_venue(market, seed=seed))
+    claimed = replace(found, has_edge=True)
+    assert claimed.grows and claimed.keeps_return and claimed.is_led and not claimed.is_confirmed
+    assert "those of the run know later prices, or the second source lags" in claimed.answer
 
 
 def test_on_the_same_bars_the_own_account_is_that_of_the_backtest(result, other):

@@ -10,7 +10,8 @@ import pytest
 
 from candlecast.errors import ConfigError, NotEnoughDataError
 from candlecast.ledger import Ledger
-from venues import at_venue
+from candlecast.sources import synthetic_panel
+from venues import at_venue, filled_between
 
 
 @pytest.fixture(scope="module")
@@ -63,3 +64,10 @@ def test_a_copy_and_other_assets_are_refused(whole, others, world):
 def test_uneven_assets_are_confirmed_too(result, uneven):
     found = result.confirm([at_venue(each, seed=place) for place, each in enumerate(uneven)])
     assert found.other.annual_return == pytest.approx(found.own.annual_return, rel=0.3)
+
+
+def test_closes_that_know_later_prices_are_not_confirmed(study):
+    walks = synthetic_panel(6, 600, seed=5, ic=0.0).assets
+    filled = study.run([filled_between(each, every=2) for each in walks], ledger=Ledger.in_memory())
+    found = replace(filled.confirm([at_venue(each, seed=row) for row, each in enumerate(walks)]), has_edge=True)
+    assert found.grows and found.keeps_return and found.is_led and not found.is_confirmed

@@ -13,7 +13,7 @@ import numpy as np
 from candlecast.backtesting import BacktestResult, backtest, break_even_bps
 from candlecast.candles import Candles
 from candlecast.evaluation.growth import LOST
-from candlecast.evaluation.second_source import MOVED, SAME, PairedBars, pair_bars, source_words
+from candlecast.evaluation.second_source import MOVED, SAME, PairedBars, foreknown_moves, pair_bars, source_words
 from candlecast.evaluation.verdict import Verdict
 from candlecast.signals import Positions
 from candlecast.stats import annual_return, bootstrap_p_value, log_returns, sharpe
@@ -63,6 +63,8 @@ class Confirmation:
         the level of prices does not count (101 bars).
     cost_bps: the costs of a side.
     equal_share: share of the bars whose open has moved as in the run since the bar before, to the last digit.
+    led_free_return, led_free_p: annual return at the other prices without what closes of the run foretell of the next bar
+        there beyond what its own closes do (`second_source.foreknown_moves`), and p-value of no growth.
     own, other: the accounts. notes: what else a reader should know, in sentences.
     """
 
@@ -85,6 +87,8 @@ class Confirmation:
     closes_apart_share: float
     cost_bps: float
     equal_share: float
+    led_free_return: float
+    led_free_p: float
     own: Priced
     other: Priced
     notes: tuple[str, ...] = ()
@@ -105,9 +109,15 @@ class Confirmation:
         return self.other.annual_return >= KEPT * self.own.annual_return
 
     @property
+    def is_led(self) -> bool:
+        """Most of the gain at the other prices needs closes that foretell the next bar better than those prices do."""
+        is_left = self.led_free_return >= KEPT * self.other.annual_return
+        return not (self.led_free_return > 0 and self.led_free_p < LEVEL and is_left)
+
+    @property
     def is_confirmed(self) -> bool:
-        """The verdict has an edge, and other prices than its own leave it: it grows and keeps half of its return."""
-        return self.has_edge and not self.has_same_prices and self.grows and self.keeps_return
+        """The verdict has an edge, and other prices leave it: it grows and keeps half of its return, also without any lead."""
+        return self.has_edge and not self.has_same_prices and self.grows and self.keeps_return and not self.is_led
 
     @property
     def answer(self) -> str:
@@ -120,6 +130,11 @@ class Confirmation:
             return "Not confirmed: at the prices of the second source the account does not grow significantly."
         if not self.keeps_return:
             return "Not confirmed: at the prices of the second source less than half of the return is left."
+        if self.is_led:
+            return (
+                "Not confirmed: most of the gain needs closes that are ahead of the second source: those of the run know later "
+                "prices, or the second source lags."
+            )
         return "Confirmed: the edge is still there at the prices of the second source."
 
     @property
@@ -142,7 +157,11 @@ class Confirmation:
             f"{number(self.correlation, 3)}; opens differ by more than the costs of a side ({self.cost_bps:g} bp) in "
             f"{percent(self.opens_apart_share)} of the bars, closes in {percent(self.closes_apart_share)}."
         )
-        return self.answer, found, compared
+        led = (
+            "Without what closes of the run foretell of the next bar of the second source beyond what its own closes do, it "
+            f"returns {percent(self.led_free_return)} (p-value of no growth {p_value(self.led_free_p)})."
+        )
+        return self.answer, found, f"{compared} {led}"
 
     @property
     def remarks(self) -> tuple[str, ...]:
@@ -188,7 +207,7 @@ class Confirmation:
 
     def to_dict(self) -> dict[str, Any]:
         """Everything as JSON values; what is undefined or without end is None."""
-        names = ("is_confirmed", "grows", "keeps_return", "has_same_prices", "answer", "text")
+        names = ("is_confirmed", "grows", "keeps_return", "is_led", "has_same_prices", "answer", "text")
         return json_values(asdict(self) | {name: getattr(self, name) for name in names})
 
     @property
@@ -219,12 +238,15 @@ def confirm(
         account = backtest(candles, decided, costs=result.costs, cash=result.cash)
         cost = break_even_bps(candles, decided, costs=result.costs, cash=result.cash)
         accounts.append((account, cost))
-    return confirmation_of([paired], accounts, model=model, symbol=own.symbol, verdict=verdict, seed=seed)
+    held = accounts[1][0].equity["position"].to_numpy()[1:]
+    led = held * foreknown_moves([paired])[0][-len(held) :]
+    return confirmation_of([paired], accounts, led, model=model, symbol=own.symbol, verdict=verdict, seed=seed)
 
 
 def confirmation_of(
     pairs: Sequence[PairedBars],
     accounts: Sequence[tuple[BacktestResult, float]],
+    led: np.ndarray,
     *,
     model: str,
     symbol: str,
@@ -236,9 +258,11 @@ def confirmation_of(
     """What two accounts of the same orders, each with its break-even cost, say: at the own prices and at the others.
 
     `pairs` are the bars of both sources: of one asset, or of each of the `assets` of a panel; `missing_assets` is the number of
-    those that the second source lacks.
+    those that the second source lacks. `led`, (bars - 1,): the returns that come from `foreknown_moves`.
     """
-    (account, _), _ = accounts
+    (account, _), (elsewhere, _) = accounts
+    returns = elsewhere.returns_until_ruin
+    led_free = np.maximum(returns - led[: len(returns)], LOST)
     own, other = (_priced(each, cost, seed) for each, cost in accounts)
     cost_bps = account.costs.per_side_bps
     equal = float(np.concatenate([each.is_repeated for each in pairs]).mean())
@@ -263,6 +287,8 @@ def confirmation_of(
         closes_apart_share=_apart_share(pairs, 1, cost_bps),
         cost_bps=cost_bps,
         equal_share=equal,
+        led_free_return=annual_return(led_free, bars_per_year=account.bars_per_year),
+        led_free_p=bootstrap_p_value(log_returns(led_free), seed=seed),
         own=own,
         other=other,
         notes=tuple(_notes(pairs, equal, missing_assets)),

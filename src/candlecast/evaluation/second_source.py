@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cached_property
@@ -28,6 +29,7 @@ SHORTER, LONGER = 80, 20  # parts of the record: lengths over which the ratio of
 DRIFTS = (
     1.5  # times its change over the shorter length: 2 for the ratio of two assets, 1 for one that stays where it is
 )
+LAGS = 3  # returns of each source that foretell the next one
 LOCAL = 101  # bars of the running median of the ratio of prices
 MOVED = 0.01  # change of that ratio over the record that is reported
 
@@ -111,7 +113,7 @@ class PairedBars:
         """Whether the ratio of the prices goes on to change with time, as that of two assets does."""
         short, long = len(self.own) // SHORTER, self.long_bars
         closes = self.ratios[1]
-        changes = [float(np.median(np.abs(closes[bars:] - closes[:-bars]))) for bars in (short, long)]
+        changes = [float(np.quantile(np.abs(closes[bars:] - closes[:-bars]), 0.75)) for bars in (short, long)]
         return changes[1] > DRIFTS * changes[0]
 
     def lagged_correlation(self, lag: int) -> float:
@@ -129,9 +131,9 @@ class PairedBars:
         """
         if self.correlation >= NEARLY_ONE or not self.long_bars:
             return self.correlation >= LEAST_CORRELATION
-        if self.correlation >= LEAST_CORRELATION:
-            return not self.drifts or self.long_correlation >= NEARLY_ONE
-        return not self.drifts and self.long_correlation >= LEAST_CORRELATION
+        if self.long_correlation >= NEARLY_ONE:
+            return True
+        return max(self.correlation, self.long_correlation) >= LEAST_CORRELATION and not self.drifts
 
     def positions(self, decided: Positions) -> Positions:
         """The positions, each at the last bar in common before the first one whose open can fill it.
@@ -144,6 +146,39 @@ class PairedBars:
         is_last = np.append(rows[1:] != rows[:-1], True) if len(rows) else np.zeros(0, dtype=bool)
         frame = decided.frame.filter(pl.Series(is_last, dtype=pl.Boolean))
         return replace(decided, frame=frame.with_columns(time=closes.gather(rows[is_last])))
+
+
+def foreknown_moves(pairs: Sequence[PairedBars]) -> list[np.ndarray]:
+    """The part of each next return of the second source that closes of the first know and its own closes do not, (time - 1,).
+
+    Two sources that are dated alike know the same: what one of them foretells of the next bar, the other does too, except for
+    noise. Where the first has prices of later bars in its closes, as bars that were interpolated between known ones, or where the
+    second lags, its returns add to a forecast. Least squares, over all assets, of the next return on the last LAGS returns of
+    the second source and those of the first, less what the former tell of the latter (Frisch and Waugh 1933).
+    """
+    own, other, outcomes = (np.concatenate(each) for each in zip(*map(_lagged, pairs), strict=True))
+    beyond = own - other @ np.linalg.lstsq(other, own, rcond=None)[0]
+    foreknown = beyond @ np.linalg.lstsq(beyond, outcomes, rcond=None)[0]
+    found, first = [], 0
+    for each in pairs:
+        moves = np.zeros(len(each.own) - 1)
+        last = first + len(moves) - LAGS
+        moves[LAGS:] = foreknown[first:last] * _scale(each)
+        found.append(moves)
+        first = last
+    return found
+
+
+def _lagged(paired: PairedBars) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The LAGS returns of both sources before each return of the second, (rows, LAGS) twice, and that return, (rows,)."""
+    own, other = (np.diff(np.log(each.close)) / _scale(paired) for each in (paired.own, paired.other))
+    rows = np.arange(LAGS, len(other))[:, None] - 1 - np.arange(LAGS)
+    return own[rows], other[rows], other[LAGS:]
+
+
+def _scale(paired: PairedBars) -> float:
+    """Standard deviation of the returns of the second source, by which assets become comparable; 1 where they are all equal."""
+    return float(np.std(np.diff(np.log(paired.other.close)))) or 1.0
 
 
 def pair_bars(own: Candles, other: Candles, *, since: datetime) -> PairedBars:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from candlecast.backtesting import BacktestResult
 from candlecast.backtesting.portfolio import account_of, prepare
 from candlecast.candles import Candles
 from candlecast.errors import NotEnoughDataError, listed
 from candlecast.evaluation.confirmation import Confirmation, confirmation_of
-from candlecast.evaluation.second_source import PairedBars, pair_bars
+from candlecast.evaluation.second_source import PairedBars, foreknown_moves, pair_bars
 from candlecast.panel.account import break_even_of
 from candlecast.panel.assets import as_panel_assets, spelt_as
 from candlecast.signals import Positions
@@ -49,6 +51,7 @@ def confirm_panel(result: PanelResult, assets: Any) -> Confirmation:
     return confirmation_of(
         pairs,
         accounts,
+        _led(pairs, held, accounts[1][0]),
         model=result.model,
         symbol=traded.panel.name,
         verdict=result.verdict,
@@ -66,6 +69,18 @@ def _paired(own: Candles, decided: Positions, other: Candles | None) -> PairedBa
         return pair_bars(own, other, since=decided.frame["time"][0])
     except NotEnoughDataError:
         return None
+
+
+def _led(pairs: Sequence[PairedBars], held: Sequence[Positions], account: BacktestResult) -> np.ndarray:
+    """The returns of the account that come from `foreknown_moves`, by the weights that were decided: (bars - 1,)."""
+    times = account.equity["time"].dt.replace_time_zone(None).to_numpy()
+    total = np.zeros(len(times))
+    for paired, positions, moves in zip(pairs, held, foreknown_moves(pairs), strict=True):
+        closes = paired.own.frame.select(time="close_time")
+        decided = closes.join_asof(positions.frame, on="time")["position"].fill_null(0.0).to_numpy()
+        rows = np.minimum(np.searchsorted(times, paired.own.close_time[1:]), len(times) - 1)
+        total += np.bincount(rows, weights=decided[:-1] * moves, minlength=len(times))
+    return total[1:]
 
 
 def _require_enough(weights: np.ndarray, symbols: list[str], lacking: list[str]) -> None:
