@@ -158,7 +158,7 @@ class Confirmation:
             f"{percent(self.opens_apart_share)} of the bars, closes in {percent(self.closes_apart_share)}."
         )
         led = (
-            "Without what closes of the run foretell of the next bar of the second source beyond what its own closes do, it "
+            "Without what closes of the run add to a forecast of the next bar of the second source, the account "
             f"returns {percent(self.led_free_return)} (p-value of no growth {p_value(self.led_free_p)})."
         )
         return self.answer, found, f"{compared} {led}"
