@@ -271,7 +271,9 @@ SEARCHED: dict[str, Check] = {
 TRIAL_COUNT: dict[str, Check] = {
     "trials": is_whole,
     **dict.fromkeys(("family", "compared", "tried", "left_out", "unfinished"), _is_count),
-    **dict.fromkeys(("forecasts", "trades", "forecasts_before", "trades_before", "effective", "directions"), _is_amount),
+    **dict.fromkeys(
+        ("forecasts", "trades", "forecasts_before", "trades_before", "effective", "directions"), _is_amount
+    ),
     "overfitting": lambda value: is_number(value) and 0.0 <= value <= 1.0,
     "content": _is_text,
 }

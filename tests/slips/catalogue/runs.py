@@ -24,6 +24,18 @@ SLIPS = [
     ),
     *slips(
         "study",
+        "study/deciding.py",
+        "tests/study/test_rules.py",
+        [
+            (
+                "rule-unchecked",
+                "        require_causal_rule(rule, forecast, candles, costs=costs, positions=positions[name])\n",
+                "        pass\n",
+            ),
+        ],
+    ),
+    *slips(
+        "study",
         "evaluation/trials.py",
         "tests/study/test_views_and_loading.py",
         [
@@ -58,11 +70,6 @@ SLIPS = [
                 "target-not-recorded",
                 "target=label(self.primary_target),\n            skills=skills(self.forecast, self.primary_target),\n            searches",
                 'target="",\n            skills=skills(self.forecast, self.primary_target),\n            searches',
-            ),
-            (
-                "rule-unchecked",
-                "        require_causal_rule(rule, forecast, candles, costs=costs, positions=positions[name])\n",
-                "        pass\n",
             ),
         ],
     ),
