@@ -153,7 +153,7 @@ class Walked:
             returns,
             step=self.result.candles.interval.microseconds,
             benchmark=overnight + within,
-            skills=(self.result.candles.close_time[self.test][is_known], skills),
+            skills=(self.result.candles.close_time[self.test[is_known] + self.result.primary_target.horizon], skills),
         )
         study = {**own.study, "tried": recipe, "rule": repr(rule)}
         return replace(own, study=study, returns=returns, profile=profile)

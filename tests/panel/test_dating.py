@@ -49,7 +49,7 @@ def test_leaders_that_do_not_move_together_are_dated_right():
     for seed in range(10):
         generator = np.random.default_rng(seed)
         leads, follows = generator.standard_normal((1_501, 10)), generator.standard_normal((1_500, 10))
-        assert misdated(np.column_stack([leads[1:], follows + 0.08 * leads[:-1].sum(axis=1, keepdims=True)])) == (
+        assert misdated(np.column_stack([leads[1:], follows + 0.06 * leads[:-1].sum(axis=1, keepdims=True)])) == (
             (),
             (),
         )

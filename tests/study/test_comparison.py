@@ -34,8 +34,8 @@ def named(world, symbol: str) -> Candles:
 
 @pytest.fixture(scope="module")
 def assets():
-    planted = named(synthetic.ar1(1_600, seed=1, phi=0.4, interval="1h"), "PLANTED")
-    noise = named(synthetic.random_walk(1_600, seed=2, interval="1h"), "NOISE")
+    planted = named(synthetic.ar1(1_600, seed=1, phi=0.25, interval="4h"), "PLANTED")
+    noise = named(synthetic.random_walk(1_600, seed=2, interval="4h"), "NOISE")
     return [planted, noise]
 
 
@@ -47,7 +47,7 @@ def ledger():
 @pytest.fixture(scope="module")
 def comparison(assets, ledger):
     models = {"naive": Naive(), "line": LinearRegression(), "ridge": Ridge(), "net": GRU(4, window=6, training=FAST)}
-    series = [*assets, assets[0].resample("2h")]
+    series = [*assets, assets[0].resample("8h")]
     return compare(models, series, features=FEATURES, folds=FOLDS, costs=Costs.free(), seeds=range(2), ledger=ledger)
 
 
@@ -74,8 +74,8 @@ def test_every_model_on_every_series(comparison, ledger):
 def test_what_was_planted_is_found_and_nothing_else(comparison):
     found = comparison.frame.filter("has_edge").select("symbol", "model").rows()
     assert ("PLANTED", "line") in found and all(symbol == "PLANTED" for symbol, _ in found)
-    assert "found: line on PLANTED 1h" in comparison.text
-    planted = comparison.frame.filter(pl.col("symbol") == "PLANTED", pl.col("interval") == "1h")
+    assert "found: line on PLANTED 4h" in comparison.text
+    planted = comparison.frame.filter(pl.col("symbol") == "PLANTED", pl.col("interval") == "4h")
     assert planted.filter(pl.col("model") == "line")["is_superior"][0]
     assert planted.filter(pl.col("model") == "naive")["p_best"][0] < 0.05  # not among those that may be the best
     assert not comparison.frame.filter(pl.col("symbol") == "NOISE")["is_forecastable"].any()
@@ -117,8 +117,8 @@ def test_every_figure_of_the_printed_tables_has_its_interval(comparison):
             value, low, high = (f"{scale * row[name + end]:,.{digits}f}" for end in ("", "_low", "_high"))
             assert f"  {value} ({low} to {high})" in table.splitlines()[2]
     naive = forecast.splitlines()[1].split()
-    assert naive[:7] == ["PLANTED", "1h", "naive", "0.00", "(0.00", "to", "0.00)"] and naive[7:] == ["-"] * 3 + ["no"]
-    assert repr(comparison).startswith("Comparison(PLANTED 1h naive, PLANTED 1h line, ")
+    assert naive[:7] == ["PLANTED", "4h", "naive", "0.00", "(0.00", "to", "0.00)"] and naive[7:] == ["-"] * 3 + ["no"]
+    assert repr(comparison).startswith("Comparison(PLANTED 4h naive, PLANTED 4h line, ")
 
 
 def test_equal_to_a_study_of_its_own(assets, comparison, ledger):
@@ -127,7 +127,7 @@ def test_equal_to_a_study_of_its_own(assets, comparison, ledger):
         baselines=(GRU(4, window=6, training=FAST),),
     )  # fmt: skip
     alone = study.run(assets[0], ledger=ledger)
-    compared = comparison.results["PLANTED", "1h", "line"]
+    compared = comparison.results["PLANTED", "4h", "line"]
     assert np.array_equal(alone.forecast.frame["mean"], compared.forecast.frame["mean"])
     assert np.array_equal(alone.backtest.returns, compared.backtest.returns)
     assert alone.trial.identity == compared.trial.identity and ledger.count() == 12  # replayed, so counted once
@@ -158,7 +158,7 @@ def test_nets_of_all_series_train_together(assets, monkeypatch):
     [
         ({}, False, "0 models on 1 series"),
         ({"naive": Drift()}, False, "the name 'naive' is given to Drift.*Choose another name"),
-        ({"line": LinearRegression()}, True, "PLANTED 1h comes twice"),
+        ({"line": LinearRegression()}, True, "PLANTED 4h comes twice"),
     ],
 )
 def test_what_cannot_be_compared(models, twice, message, assets):
@@ -175,8 +175,8 @@ def test_the_command(tmp_path, assets):
         "PLANTED.csv",
         "NOISE.csv",
         "--interval",
-        "1h",
-        "2h",
+        "4h",
+        "8h",
         "--model",
         "naive",
         "linear",
@@ -194,13 +194,13 @@ def test_the_command(tmp_path, assets):
     found = json.loads(done.stdout)
     assert set(found) == {"text", "results", "trials", "survivorship", "seconds"}
     keys = [(row["symbol"], row["interval"], row["model"]) for row in found["results"]]
-    assert keys == [(s, i, m) for s in ("PLANTED", "NOISE") for i in ("1h", "2h") for m in ("naive", "linear")]
+    assert keys == [(s, i, m) for s in ("PLANTED", "NOISE") for i in ("4h", "8h") for m in ("naive", "linear")]
     assert {"is_forecastable", "has_edge", "text", "reasons"} <= set(found["results"][0]["verdict"])
     assert Ledger(tmp_path / "runs").count() == found["trials"]["trials"] == 8
     people = subprocess.run(
         [sys.executable, "-m", "candlecast", *words], capture_output=True, text=True, cwd=tmp_path, check=True
     ).stdout
-    assert "PLANTED 2h" in people and "beats naive" in people
+    assert "PLANTED 8h" in people and "beats naive" in people
     assert Ledger(tmp_path / "runs").count() == 8  # replayed
     bad = subprocess.run(
         [sys.executable, "-m", "candlecast", "compare", "NOISE.csv", "--model", "lstn"],

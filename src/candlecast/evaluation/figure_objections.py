@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 from candlecast.backtesting import BacktestResult
 from candlecast.evaluation.objection import Objection
 from candlecast.stats import track_record
+from candlecast.stats.confidence import TrackRecord
 from candlecast.targets import AcrossTarget, Target
 from candlecast.text.formatting import number, percent
 
@@ -43,14 +45,28 @@ def _implausible(row: dict[str, Any], result: BacktestResult, target: Target) ->
     if is_next and hits is not None and hits > HIGHEST_HIT_RATE and row["observations"] >= MIN_MOVES:
         figures.append(f"a hit rate of {percent(hits, 0)}")
     record = track_record(result.returns_until_ruin)
-    highest, yearly = math.inf, math.inf
-    if is_signed:
-        highest, yearly = HIGHEST_SHARPE, HIGHEST_YEARLY
-    elif isinstance(target, AcrossTarget):
-        highest, yearly = HIGHEST_SHARPE_OF_MANY, HIGHEST_YEARLY_OF_MANY
+    of_many = HIGHEST_SHARPE_OF_MANY if isinstance(target, AcrossTarget) else math.inf
+    highest = HIGHEST_SHARPE if is_signed else of_many
+    if record.observations >= MIN_MOVES and record.sharpe > highest:
+        figures.append(_sharpe_words(record, result))
+    return _too_good(figures)
+
+
+def of_yearly_sharpe(result: BacktestResult, target: Target) -> Objection | None:
+    """A Sharpe ratio that is surely higher a year than any market gives, on bars of any length."""
+    of_many = HIGHEST_YEARLY_OF_MANY if isinstance(target, AcrossTarget) else math.inf
+    highest = HIGHEST_YEARLY if target.name in SIGNED else of_many
+    record = track_record(result.returns_until_ruin)
     surely = (record.sharpe - SURE * math.sqrt(record.variance)) * math.sqrt(result.bars_per_year)
-    if record.observations >= MIN_MOVES and (record.sharpe > highest or surely > yearly):
-        figures.append(f"a Sharpe ratio of {number(record.sharpe * math.sqrt(result.bars_per_year), 1)} a year")
+    return _too_good([_sharpe_words(record, result)] if record.observations >= MIN_MOVES and surely > highest else [])
+
+
+def _sharpe_words(record: TrackRecord, result: BacktestResult) -> str:
+    return f"a Sharpe ratio of {number(record.sharpe * math.sqrt(result.bars_per_year), 1)} a year"
+
+
+def _too_good(figures: Sequence[str]) -> Objection | None:
+    """The objection to figures that no market gives; None without any."""
     if not figures:
         return None
     return Objection(

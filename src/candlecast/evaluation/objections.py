@@ -12,7 +12,7 @@ from candlecast.evaluation.block_words import computed_words
 from candlecast.evaluation.carry import HIGHEST_CARRY, carry_words, of_carry
 from candlecast.evaluation.evidence import LEVEL, Evidence
 from candlecast.evaluation.feature_objections import of_features
-from candlecast.evaluation.figure_objections import of_figures
+from candlecast.evaluation.figure_objections import of_figures, of_yearly_sharpe
 from candlecast.evaluation.growth import Growth
 from candlecast.evaluation.objection import Objection
 from candlecast.evaluation.stresses import PARTICIPATION
@@ -75,6 +75,7 @@ def objections(
             _too_large(evidence),
             _paid(evidence),
             of_carry(evidence),
+            of_yearly_sharpe(result, target),
             _doubtful(evidence),
         ]
     return tuple(objection for objection in found if objection is not None)

@@ -170,7 +170,7 @@ def without_last_closes(result: BacktestResult, *, before_gaps: Collection[str] 
         paid = np.bincount(rows - 1, weights=share * np.abs(closed["notional"].to_numpy()), minlength=len(returns))
         growth = _charged(result, paid / np.maximum(equity[: len(returns)], 1e-12), seed)
         if math.isnan(worst.growth.annual) or growth.annual < worst.growth.annual:
-            gaps = closed["symbol"].is_in(list(before_gaps)).sum()
+            gaps = closed["symbol"].is_in(list(before_gaps)).sum() if before_gaps else 0
             worst = Ended(closed.height, side == "buy", growth, int(gaps))
     return worst
 
