@@ -134,6 +134,14 @@ def test_bars_that_the_other_lacks_are_counted(result, other):
     assert "the second source lacks" in str(found) and f"{found.bars:,} bars" in str(found)
 
 
+def test_bars_that_the_run_lacks_are_not_confirmed(market, other):
+    kept = np.random.default_rng(0).random(len(market)) > 0.05
+    candles = replace(at_venue(market, seed=1, symbol="BTCUSDT"), has_sessions=False)
+    found = study_of(replace(candles, frame=candles.frame.filter(pl.Series(kept)))).confirm(other)
+    assert found.left_out_share == pytest.approx(0.05, abs=0.02) and not replace(found, has_edge=True).is_confirmed
+    assert "Not confirmed: the run lacks" in replace(found, has_edge=True).answer
+
+
 def test_other_prices_make_no_edge_where_the_study_found_none():
     market = synthetic.random_walk(1_500, seed=4, interval="4h").candles
     result = study_of(market)

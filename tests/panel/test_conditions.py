@@ -298,7 +298,7 @@ def test_assets_that_rarely_trade_follow_the_others_and_are_dated_alike():
 def test_assets_that_are_dated_a_moment_apart_give_no_verdict(result):
     given = replace(result.conditions, assets=AssetPrices(ahead=("A000", "A002"), behind=("A001",)))
     found = verdict_with(result, given)
-    assert found.headline.startswith("No verdict: assets are dated one moment apart.")
+    assert found.headline.startswith("No verdict: assets are dated moments apart.")
     assert not found.is_forecastable and not found.pays
 
 

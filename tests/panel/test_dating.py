@@ -60,3 +60,12 @@ def test_assets_that_come_and_go_are_compared_where_both_are():
     found[:700, [0, 15]] = np.nan
     found[900:, [3, 12]] = np.nan
     assert misdated(found).ahead and misdated(np.full((500, 6), np.nan)) == ((), ())
+
+
+@pytest.mark.parametrize("lags", [(0, 5, 9), (0, 3, 6)])
+def test_assets_that_are_dated_several_moments_apart_are_found(lags):
+    generator = np.random.default_rng(3)
+    common = generator.standard_normal(2_100)
+    moves = [common[lags[place % 3] :][:2_000] + generator.standard_normal(2_000) for place in range(12)]
+    found = misdated(0.01 * np.column_stack(moves))
+    assert {place % 3 for place in found.ahead} >= {2} and {place % 3 for place in found.behind} >= {0}

@@ -99,6 +99,20 @@ def test_other_rules_on_a_result_count(candles):
     assert begun(ledger) == [False, True, True, False, False]
 
 
+def test_costs_that_see_the_fills_count(candles):
+    def meter(units, price, quote):
+        raise KeyboardInterrupt
+
+    ledger = Ledger.in_memory()
+    with pytest.raises(KeyboardInterrupt):
+        study(costs=cc.Costs(extra=meter)).run(candles, ledger=ledger)
+    assert begun(ledger) == [True]
+    result = study().run(candles, ledger=ledger)
+    with pytest.raises(KeyboardInterrupt):
+        result.rebacktest(costs=cc.Costs(fee_bps=3, extra=meter), ledger=ledger)
+    assert begun(ledger) == [True, False, True]
+
+
 def test_comparisons_count(candles):
     ledger = Ledger.in_memory()
     parts = {

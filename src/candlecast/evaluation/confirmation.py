@@ -22,6 +22,7 @@ from candlecast.text.formatting import close_moment, count, number, p_value, per
 from candlecast.text.json_values import json_values
 from candlecast.text.notebook import notebook_paragraph, notebook_table
 
+MOST_LEFT_OUT = 0.01  # bars of the second source that the run lacks, as a share of its own
 LEVEL = 0.05  # of the test of growth
 KEPT = 0.5  # of the return at the own prices, that an edge keeps at others at least
 HEADINGS = ("", "Own prices", "Other prices")
@@ -56,7 +57,8 @@ class Confirmation:
 
     symbol, interval, model: of the run. own_source, other_source: symbol and source of both. has_edge, headline: of the verdict.
     first, last: closes of the first and the last bar in common; bars: their number; missing_share: of the bars of the run, that
-        the other source lacks. bars_per_year: of these.
+        the other source lacks; left_out_share: bars of the other source that the run lacks, over those of the run, of bars
+        shorter than a day in a market that never closes. bars_per_year: of these.
     assets, missing_assets: of a panel, how many both have, and how many the other source lacks; both 0 for one asset.
     correlation: of the returns of a bar (`stats.robust.robust_correlation`); of a panel, that of the median asset.
     opens_apart_share, closes_apart_share: share of the bars whose open, or close, differs by more than the costs of a side, where
@@ -80,6 +82,7 @@ class Confirmation:
     bars: int
     bars_per_year: float
     missing_share: float
+    left_out_share: float
     assets: int
     missing_assets: int
     correlation: float
@@ -97,6 +100,11 @@ class Confirmation:
     def has_same_prices(self) -> bool:
         """The opens are equal in nearly all bars, as official daily prices are."""
         return self.equal_share >= SAME
+
+    @property
+    def leaves_out(self) -> bool:
+        """The run lacks more than a few bars that the second source has."""
+        return self.left_out_share > MOST_LEFT_OUT
 
     @property
     def grows(self) -> bool:
@@ -117,7 +125,8 @@ class Confirmation:
     @property
     def is_confirmed(self) -> bool:
         """The verdict has an edge, and other prices leave it: it grows and keeps half of its return, also without any lead."""
-        return self.has_edge and not self.has_same_prices and self.grows and self.keeps_return and not self.is_led
+        is_whole = not self.leaves_out and not self.has_same_prices
+        return self.has_edge and is_whole and self.grows and self.keeps_return and not self.is_led
 
     @property
     def answer(self) -> str:
@@ -126,6 +135,11 @@ class Confirmation:
             return "Nothing to confirm: the study found no edge, and other prices make none."
         if self.has_same_prices:
             return "Not confirmed: both sources have the same prices, which confirms nothing."
+        if self.leaves_out:
+            return (
+                f"Not confirmed: the run lacks {percent(self.left_out_share)} of the bars, which the second source has and which "
+                "may have been left out for what happened in them."
+            )
         if not self.grows:
             return "Not confirmed: at the prices of the second source the account does not grow significantly."
         if not self.keeps_return:
@@ -280,6 +294,7 @@ def confirmation_of(
         bars=account.equity.height,
         bars_per_year=account.bars_per_year,
         missing_share=1.0 - bars / tested,
+        left_out_share=sum(each.left_out for each in pairs) / tested,
         assets=assets,
         missing_assets=missing_assets,
         correlation=float(np.median([each.correlation for each in pairs])),

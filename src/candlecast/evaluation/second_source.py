@@ -40,7 +40,8 @@ class PairedBars:
 
     `own` has the prices of the first source, `other` those of the second times `scale`, the median ratio of their closes: only
     returns of the second count. Where the second has no volume, it is that of the first, by which impact is charged. `given` are
-    the candles of the second as they came; `tested` is the number of bars of the first.
+    the candles of the second as they came; `tested` is the number of bars of the first, and
+    `first_times` when each of them opens.
     """
 
     own: Candles
@@ -48,11 +49,21 @@ class PairedBars:
     given: Candles
     scale: float
     tested: int
+    first_times: np.ndarray
 
     @property
     def missing_share(self) -> float:
         """Share of the bars of the first source that the second lacks."""
         return 1.0 - len(self.own) / self.tested
+
+    @property
+    def left_out(self) -> int:
+        """Bars of the second source within the time of the run, of a market that never closes, that the run lacks."""
+        if self.own.has_sessions or self.own.interval.microseconds >= DAY:
+            return 0
+        times = self.given.open_time
+        within = (times > self.own.open_time[0]) & (times < self.own.open_time[-1])
+        return int(within.sum()) - int(np.isin(times[within], self.first_times).sum())
 
     @cached_property
     def ratios(self) -> tuple[np.ndarray, np.ndarray]:
@@ -231,7 +242,7 @@ def _paired(own: Candles, other: Candles, mine: np.ndarray, theirs: np.ndarray) 
         volume=pl.Series(np.where(np.isfinite(volume), volume, kept["volume"].to_numpy()))
     )
     frame = pl.concat([kept.select("open_time", "close_time"), prices], how="horizontal")
-    return PairedBars(replace(own, frame=kept), replace(own, frame=frame), other, scale, len(own))
+    return PairedBars(replace(own, frame=kept), replace(own, frame=frame), other, scale, len(own), own.open_time)
 
 
 def _require_comparable(paired: PairedBars) -> None:

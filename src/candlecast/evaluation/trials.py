@@ -18,7 +18,7 @@ from candlecast.recipes import describe
 from candlecast.recipes.describing import identities
 
 NO_CHOICE = ("baselines", "type")  # parts of a recipe that do not decide what was forecast and traded
-SEES_FORECASTS = ("rule", "target")  # parts of a recipe whose code is given forecasts of tested bars
+SEES_RESULTS = ("rule", "target", "costs")  # parts of a recipe whose code is given forecasts or fills of tested bars
 
 
 def trial_of(
@@ -77,18 +77,18 @@ def begin(
     target: str,
     skills: tuple[np.ndarray, np.ndarray],
 ) -> None:
-    """Count a study from now on if code of the user's is about to see its forecasts, whether or not it ever ends.
+    """Count a study from now on if code of the user's is about to see its results, whether or not it ever ends.
 
     Parameters as those of `trial_of`; the ledger is that of the folder `runs` when not given. Raises RunError.
     """
-    if sees_forecasts(recipe):
+    if sees_results(recipe):
         begun = Begun(data, choices_in(recipe), symbol, str(interval), target, *skills, sketches_of(assets))
         as_ledger(ledger).begin([begun])
 
 
-def sees_forecasts(recipe: Mapping[str, Any]) -> bool:
-    """Whether code of the user's is given forecasts of tested bars."""
-    return any(identities(recipe.get(part)) for part in SEES_FORECASTS)
+def sees_results(recipe: Mapping[str, Any]) -> bool:
+    """Whether code of the user's is given forecasts or fills of tested bars."""
+    return any(identities(recipe.get(part)) for part in SEES_RESULTS)
 
 
 def choices_in(recipe: Mapping[str, Any]) -> dict[str, Any]:

@@ -14,6 +14,7 @@ CHANCE = 1e-3  # of a pair by chance, over all pairs and parts
 LEAST = 0.1  # correlation at lag 1 above that at lag 0, at least
 MOST = 0.5  # correlation at lag 0 as a share of that at lag 1; assets of one market that trade rarely have more than 1
 SMALLEST = 2  # assets of a group
+FARTHEST = 14  # moments by which two assets are dated apart at most, as hours of two zones
 CUT = 4.0  # standard deviations at which returns are cut
 
 
@@ -30,9 +31,10 @@ def misdated(returns: np.ndarray) -> Misdated:
     What moves all assets of a market moves them at the same time. Shares that trade rarely follow the others in part, and still
     agree more with the same moment (Lo and MacKinlay 1990). Where two assets agree with a lag of one moment and not without
     it, the one is dated early, or its market closes at another hour. The whole record is tested, and its halves, quarters and
-    smaller parts: clocks that keep daylight saving time and others that do not agree for half of the year. Where no two assets
-    agree so, the means of two groups are tested: what hardly shows in single assets does in many. Retrospective: it describes the
-    panel as a whole.
+    smaller parts: clocks that keep daylight saving time and others that do not agree for half of the year. Longer lags, up to
+    FARTHEST, are tested on the whole record: times of several zones, or rows that were lost. Where no two assets agree so, the
+    means of two groups are tested: what hardly shows in single assets does in many. Retrospective: it describes the panel as a
+    whole.
 
     Args:
         returns: log returns (moments, assets), NaN where an asset has none.
@@ -51,19 +53,22 @@ def misdated(returns: np.ndarray) -> Misdated:
     tests = assets * (assets - 1) * sum(counts)
     parts = [part for count in counts for part in np.array_split(returns, count)]
     leads = np.sum([_leads(part, CHANCE / tests) for part in parts], axis=0)
+    lags = range(2, min(FARTHEST, moments - MINIMUM) + 1)
+    for lag in lags if not leads.any() else ():
+        leads = leads + _leads(returns, CHANCE / tests / len(lags), lag=lag)
     if not leads.any():
         leads = np.sum([_groups(part, CHANCE / sum(counts) / 2) for part in parts], axis=0)
     ahead, behind = leads.sum(axis=1), leads.sum(axis=0)
     return Misdated(tuple(np.flatnonzero(ahead > behind).tolist()), tuple(np.flatnonzero(behind > ahead).tolist()))
 
 
-def _leads(returns: np.ndarray, chance: float) -> np.ndarray:
-    """Which assets agree with the next return of which others and not with the same one, int (ahead, behind)."""
+def _leads(returns: np.ndarray, chance: float, *, lag: int = 1) -> np.ndarray:
+    """Which assets agree with the return of which others `lag` moments later and not with the same one, int (ahead, behind)."""
     is_known = np.isfinite(returns)
     scaled = _scaled(np.where(is_known, returns, 0.0), is_known)
     same = _correlations(scaled, is_known, scaled, is_known)
-    later = _correlations(scaled[:-1], is_known[:-1], scaled[1:], is_known[1:])
-    pairs = np.maximum(is_known[:-1].astype(float).T @ is_known[1:].astype(float), 1.0)
+    later = _correlations(scaled[:-lag], is_known[:-lag], scaled[lag:], is_known[lag:])
+    pairs = np.maximum(is_known[:-lag].astype(float).T @ is_known[lag:].astype(float), 1.0)
     bound = np.maximum(LEAST, -NormalDist().inv_cdf(chance) * np.sqrt(2 / pairs))
     leads = (pairs >= MINIMUM) & (later - same > bound) & (same < MOST * later)
     np.fill_diagonal(leads, False)

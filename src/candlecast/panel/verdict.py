@@ -228,9 +228,9 @@ def _of_assets(result: BacktestResult, evidence: Evidence) -> tuple[Objection, .
     if found.ahead and found.behind:
         against.append(
             Objection(
-                "No verdict: assets are dated one moment apart. Are some stamped early, or do markets close at other hours?",
-                f"returns of {_some(found.ahead)} agree with those of {_some(found.behind)} one moment later and hardly at the "
-                "same moment, so what the ones show was not known when the others could be traded; give each bar the time of "
+                "No verdict: assets are dated moments apart. Are some stamped early, or do markets close at other hours?",
+                f"returns of {_some(found.ahead)} agree with those of {_some(found.behind)} a moment or more later and hardly at "
+                "the same one, so what the ones show was not known when the others could be traded; give each bar the time of "
                 "its own close, and keep markets with other hours in panels of their own",
                 is_of_forecast=True,
             )

@@ -1,19 +1,19 @@
-"""`begin_cells`: cells whose forecasts code of the user's sees count as trials before they are computed."""
+"""`begin_cells`: cells whose results code of the user's sees count as trials before they are computed."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 from candlecast.candles import Candles
-from candlecast.evaluation.trials import choices_in, sees_forecasts, sketches_of
+from candlecast.evaluation.trials import choices_in, sees_results, sketches_of
 from candlecast.ledger import Begun, Ledger
 from candlecast.scan.cells import Cell
 from candlecast.scan.folder import ScanFolder
 
 
 def begin_cells(cells: Sequence[Cell], folder: ScanFolder, ledger: Ledger) -> None:
-    """Count those of the cells whose rule or target is code of the user's, whether or not they ever end. Raises RunError."""
-    seen = [cell for cell in cells if sees_forecasts(cell.recipe)]
+    """Count those of the cells whose rule, target or costs are code of the user's, even if they never end. Raises RunError."""
+    seen = [cell for cell in cells if sees_results(cell.recipe)]
     if not seen:
         return
     candles = {name: folder.candles(name) for name in dict.fromkeys(cell.series.name for cell in seen)}

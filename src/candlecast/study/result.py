@@ -322,17 +322,16 @@ class StudyResult:
         }
         paid = costs or self.costs
         decides = self._rule_again() if rule is None and paid != self.costs else rule
-        if decides is not None:
-            begin(
-                ledger,
-                self.recipe | changed,
-                [self.candles],
-                data=self.candles.fingerprint,
-                symbol=self.candles.symbol,
-                interval=self.candles.interval,
-                target=label(self.primary_target),
-                skills=skills(self.forecast, self.primary_target),
-            )
+        begin(
+            ledger,
+            self.recipe | changed,
+            [self.candles],
+            data=self.candles.fingerprint,
+            symbol=self.candles.symbol,
+            interval=self.candles.interval,
+            target=label(self.primary_target),
+            skills=skills(self.forecast, self.primary_target),
+        )
         positions = (
             self.positions if decides is None else positions_by_model(decides, self.forecasts, self.candles, paid)
         )

@@ -192,7 +192,7 @@ SLIPS = [
         "study",
         "evaluation/trials.py",
         "tests/study/test_begun.py",
-        [("nobody-sees", "if sees_forecasts(recipe):", "if False:")],
+        [("nobody-sees", "if sees_results(recipe):", "if False:")],
     ),
     *slips(
         "panel",
