@@ -12,8 +12,8 @@ import candlecast as cc
 from candlecast.candles import Candles
 from candlecast.candles.late import are_late, late_share
 from candlecast.evaluation.tradability import tradability
-from candlecast.ledger import Ledger
 from candlecast.sources import sample, synthetic
+from untradable_prices import refused_prices
 
 BARS, STEPS = 2_500, 10
 
@@ -78,14 +78,5 @@ def test_few_late_bars_may_be_chance():
 
 
 def test_no_edge_from_a_source_that_lags():
-    study = cc.Study(
-        model=cc.Ridge(alpha=0.01),
-        features=cc.Features(cc.log_return(1), cc.log_return(3), cc.log_return(5)),
-        costs=cc.Costs(fee_bps=1, slippage_bps=0.5),
-        baselines=(cc.Naive(),),
-        seeds=1,
-    )
-    verdict = study.run(lagging(1), ledger=Ledger.in_memory()).verdict
-    assert verdict.evidence.is_significant and not verdict.has_edge
-    assert verdict.headline == "No edge found: orders were filled at prices that nobody could have traded at."
+    verdict = refused_prices(lagging(1), cc.log_return(1), cc.log_return(3), cc.log_return(5), cost_bps=1.5)
     assert "of the bars repeat highs and lows of some bars before, more than chance does" in verdict.text

@@ -12,8 +12,8 @@ import candlecast as cc
 from candlecast.candles import Candles
 from candlecast.candles.offsets import offsets
 from candlecast.evaluation.tradability import tradability
-from candlecast.ledger import Ledger
 from candlecast.sources import sample, synthetic
+from untradable_prices import refused_prices
 
 BARS, STEPS = 2_500, 12
 
@@ -115,14 +115,5 @@ def jumps(candles):
 
 
 def test_no_edge_from_a_venue_that_takes_over_for_some_bars():
-    study = cc.Study(
-        model=cc.Ridge(alpha=0.01),
-        features=cc.Features(jumps, cc.log_return(1)),
-        costs=cc.Costs(fee_bps=2, slippage_bps=1),
-        baselines=(cc.Naive(),),
-        seeds=1,
-    )
-    verdict = study.run(switched(1), ledger=Ledger.in_memory()).verdict
-    assert verdict.evidence.is_significant and not verdict.has_edge
-    assert verdict.headline == "No edge found: orders were filled at prices that nobody could have traded at."
+    verdict = refused_prices(switched(1), jumps, cc.log_return(1), cost_bps=3)
     assert "of the large moves are undone by the next one of about the same size, some bars later" in verdict.text

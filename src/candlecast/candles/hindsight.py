@@ -44,8 +44,8 @@ def hindsight(candles: Candles) -> Hindsight:
     What comes after an open has either sign, so that about half of the bars go on in the direction of the gap that they open
     with. A brick against the trend opens one brick behind the close before and goes on: all of them do. So do opens that were
     computed as a share of their bar's whole move. Overnight news that is correlated with that of the day stays below GOING_ON:
-    with a correlation of 0.3, 0.61 to 0.74 of the bars go on (gaps of 50 % to 10 % of the move). From 0.6 on with small gaps,
-    and from 0.85 on with gaps of 30 %, it does not: whoever saw such an open would know how its bar goes.
+    with a correlation of 0.3, 0.61 to 0.74 of the bars go on (gaps of 50 % to 10 % of the move). It reaches GOING_ON with a
+    correlation of 0.6 where gaps are small, and of 0.85 where they are 30 % of the move. Such an open nearly tells its close.
 
     A close that is a weighted mean of the true ones, c_t + w (c_(t-1) - 2 c_t + c_(t+1)), lies w D_t - w D_(t+1) below the true
     one, D_t the true move of bar t. So the gap to a true open rises with the move before it by about w, and falls with that to

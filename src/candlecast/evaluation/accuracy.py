@@ -100,9 +100,8 @@ def skills(forecast: Forecast, target: Target) -> tuple[np.ndarray, np.ndarray]:
     frame = forecast.averaged().frame
     score, known = _scored(frame, target), frame.drop_nulls("target")["known_at"]
     centre = np.nan_to_num(score.mean_change)
-    return known.dt.replace_time_zone(None).to_numpy(), (score.outcome_change - centre) * (
-        score.forecast_change - centre
-    )
+    skill = (score.outcome_change - centre) * (score.forecast_change - centre)
+    return known.dt.replace_time_zone(None).to_numpy(), skill
 
 
 def accuracy(

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -16,74 +16,91 @@ from candlecast.ledger.profile import profile_of
 from candlecast.ledger.sketch import Sketch, sketch_of
 from candlecast.recipes import describe
 from candlecast.recipes.describing import identities
+from candlecast.targets import Target, label, primary
 
 NO_CHOICE = ("baselines", "type")  # parts of a recipe that do not decide what was forecast and traded
 SEES_RESULTS = ("rule", "target", "costs")  # parts of a recipe whose code is given forecasts or fills of tested bars
 
 
+class Subject(NamedTuple):
+    """What was studied: candles of its `assets`, their digest `data`, symbol and interval of the whole, label of the target."""
+
+    assets: Sequence[Candles]
+    data: str
+    symbol: str
+    interval: Interval
+    target: str
+
+    @classmethod
+    def of(cls, candles: Candles, target: Target) -> Subject:
+        """That of a study of one asset."""
+        return cls([candles], candles.fingerprint, candles.symbol, candles.interval, label(primary(target)))
+
+    @property
+    def sketches(self) -> dict[str, Sketch]:
+        """Sketches of the assets by symbol."""
+        return {each.symbol: sketch_of(each.close_time, each.close) for each in self.assets}
+
+
 def trial_of(
     result: BacktestResult,
     recipe: Mapping[str, Any],
-    assets: Sequence[Candles],
+    subject: Subject,
     *,
-    data: str,
-    symbol: str,
-    interval: Interval,
     model: str,
-    target: str,
     skills: tuple[np.ndarray, np.ndarray],
     searches: Sequence[Searched] = (),
 ) -> Trial:
     """The trial of a study: its net returns, by data, choices and code.
 
-    assets: its candles. data: their digest. target: its label. skills: times and skill of the forecast at each; see
-    `ledger.profile_of`.
+    skills: of the forecast, and the times at which its outcomes are known; see `ledger.profile_of`.
     searches: hyper-parameters that were tried inside training parts.
     """
     from candlecast import __version__
 
     times = result.equity["time"].dt.replace_time_zone(None).to_numpy()[1:]
     return Trial(
-        data=data,
+        data=subject.data,
         study=choices_in(recipe),
         code=__version__,
-        symbol=symbol,
-        interval=str(interval),
+        symbol=subject.symbol,
+        interval=str(subject.interval),
         model=model,
         bars_per_year=result.bars_per_year,
         times=times,
         returns=result.returns,
         searches=tuple(searches),
-        target=target,
+        target=subject.target,
         profile=profile_of(
             times,
             result.returns,
-            step=interval.microseconds,
+            step=subject.interval.microseconds,
             benchmark=result.benchmark_returns,
             skills=skills,
         ),
-        sketches=sketches_of(assets),
+        sketches=subject.sketches,
     )
 
 
 def begin(
     ledger: Ledger | None,
     recipe: Mapping[str, Any],
-    assets: Sequence[Candles],
-    *,
-    data: str,
-    symbol: str,
-    interval: Interval,
-    target: str,
-    skills: tuple[np.ndarray, np.ndarray],
+    subject: Subject,
+    skills: Callable[[], tuple[np.ndarray, np.ndarray]],
 ) -> None:
     """Count a study from now on if code of the user's is about to see its results, whether or not it ever ends.
 
-    Parameters as those of `trial_of`; the ledger is that of the folder `runs` when not given. Raises RunError.
+    Parameters as those of `trial_of`, with a function that gives the skills; the ledger is that of the folder `runs` when not
+    given. Raises RunError.
     """
     if sees_results(recipe):
-        begun = Begun(data, choices_in(recipe), symbol, str(interval), target, *skills, sketches_of(assets))
-        as_ledger(ledger).begin([begun])
+        as_ledger(ledger).begin([begun_of(recipe, subject, *skills())])
+
+
+def begun_of(recipe: Mapping[str, Any], subject: Subject, times: np.ndarray, skill: np.ndarray | None = None) -> Begun:
+    """A study that begins; see `Begun`."""
+    _, data, symbol, interval, target = subject
+    return Begun(data, choices_in(recipe), symbol, str(interval), target, times, skill, subject.sketches)
 
 
 def sees_results(recipe: Mapping[str, Any]) -> bool:
@@ -94,11 +111,6 @@ def sees_results(recipe: Mapping[str, Any]) -> bool:
 def choices_in(recipe: Mapping[str, Any]) -> dict[str, Any]:
     """The parts of a recipe that decide what was forecast and traded."""
     return {name: value for name, value in recipe.items() if name not in NO_CHOICE}
-
-
-def sketches_of(assets: Sequence[Candles]) -> dict[str, Sketch]:
-    """Sketches of assets by symbol."""
-    return {each.symbol: sketch_of(each.close_time, each.close) for each in assets}
 
 
 def trial_of_baseline(result: Any, baseline: Any) -> Trial:

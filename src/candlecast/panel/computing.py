@@ -19,6 +19,7 @@ from candlecast.panel.model_check import require_honest_model
 from candlecast.panel.panel import Panel, require_members
 from candlecast.panel.result import PanelResult
 from candlecast.panel.samples import PanelSamples, panel_samples
+from candlecast.panel.trials import skills_of, subject_of
 from candlecast.panel.walking import (
     PanelFold,
     fold_table,
@@ -32,7 +33,6 @@ from candlecast.panel.walking import (
 from candlecast.recipes.environment import environment
 from candlecast.signals.across import weights_of
 from candlecast.study.seal import digests_of
-from candlecast.targets import label
 
 if TYPE_CHECKING:
     from candlecast.panel.study import PanelStudy
@@ -94,19 +94,13 @@ def _assembled(
         for each in named
     } | {name: studied}
     recipe = study.recipe(panel, seed=seed)
-    ahead = panel.returns_ahead(study.target.horizon)
-    coefficients = stats.coefficients(studied, np.where(panel.is_member & is_tested, ahead, np.nan))
-    known = np.flatnonzero(np.isfinite(coefficients))
-    begin(
-        ledger,
-        recipe,
-        panel.assets,
-        data=panel.fingerprint,
-        symbol=panel.name,
-        interval=panel.interval,
-        target=label(study.target),
-        skills=(panel.times[known + study.target.horizon], coefficients[known]),
-    )
+    horizon = study.target.horizon
+
+    def skills() -> tuple[np.ndarray, np.ndarray]:
+        outcomes = np.where(panel.is_member & is_tested, panel.returns_ahead(horizon), np.nan)
+        return skills_of(panel, stats.coefficients(studied, outcomes), horizon)
+
+    begin(ledger, recipe, subject_of(panel, study.target), skills)
     weights = {each: weights_of(study.rule, own, panel.section) for each, own in every.items()}
     require_answering_rule(study.rule, studied, panel.section, weights[name], panel.returns_ahead(1))
     ordered = sorted(parts[name], key=lambda part: part.job.job.key)

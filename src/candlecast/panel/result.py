@@ -29,12 +29,13 @@ from candlecast.panel.account import Traded, leg, returns_by_moment
 from candlecast.panel.conditions import panel_conditions
 from candlecast.panel.currencies import several_currencies
 from candlecast.panel.panel import Panel
+from candlecast.panel.trials import skills_of, subject_of
 from candlecast.panel.verdict import judge_panel
 from candlecast.recipes import describe
 from candlecast.stats import annual_return
 from candlecast.study.result import LEVEL
 from candlecast.study.seal import replaced_parts, table_digest
-from candlecast.targets import AcrossTarget, label
+from candlecast.targets import AcrossTarget
 from candlecast.targets.words import described
 from candlecast.text.formatting import count as count_words
 from candlecast.text.notebook import notebook_paragraph
@@ -306,17 +307,12 @@ class PanelResult:
     @cached_property
     def trial(self) -> Trial:
         """What the ledger keeps of it: the portfolio's net returns, by assets, choices and code."""
-        known = np.flatnonzero(np.isfinite(self.coefficients))
         return trial_of(
             self.backtest,
             self.recipe,
-            self.panel.assets,
-            data=self.panel.fingerprint,
-            symbol=self.panel.name,
-            interval=self.panel.interval,
+            subject_of(self.panel, self.target),
             model=self.model,
-            target=label(self.target),
-            skills=(self.panel.times[known + self.target.horizon], self.coefficients[known]),
+            skills=skills_of(self.panel, self.coefficients, self.target.horizon),
         )
 
     def record(self, ledger: Ledger) -> PanelResult:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from candlecast.candles import Candles
-from candlecast.evaluation.trials import choices_in, sees_results, sketches_of
+from candlecast.evaluation.trials import Subject, begun_of, sees_results
 from candlecast.ledger import Begun, Ledger
 from candlecast.scan.cells import Cell
 from candlecast.scan.folder import ScanFolder
@@ -21,12 +21,4 @@ def begin_cells(cells: Sequence[Cell], folder: ScanFolder, ledger: Ledger) -> No
 
 
 def _begun(cell: Cell, candles: Candles) -> Begun:
-    return Begun(
-        candles.fingerprint,
-        choices_in(cell.judged_recipe),
-        cell.series.symbol,
-        cell.series.interval,
-        cell.target,
-        candles.close_time,
-        sketches=sketches_of([candles]),
-    )
+    return begun_of(cell.judged_recipe, Subject.of(candles, cell.study.target), candles.close_time)

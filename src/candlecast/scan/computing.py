@@ -20,8 +20,8 @@ from candlecast.candles import Candles
 from candlecast.dataset.forecast import Forecast
 from candlecast.dataset.jobs import Job
 from candlecast.errors import CandlecastError
-from candlecast.evaluation.trials import sketches_of
 from candlecast.ledger import Ledger
+from candlecast.ledger.sketch import sketch_of
 from candlecast.models import Model
 from candlecast.models.model import judged_from
 from candlecast.runs.tables import tensors_of
@@ -275,7 +275,7 @@ def cell_files(cell: Cell, result: StudyResult) -> dict[str, bytes]:
         "model": cell.model,
         "recipe": result.recipe,
         "lost": result.lost,
-        "sketch": base64.b64encode(sketches_of([result.candles])[result.candles.symbol].pack()).decode(),
+        "sketch": base64.b64encode(sketch_of(result.candles.close_time, result.candles.close).pack()).decode(),
         "seeds": result.forecast.seeds,
         "bars_per_year": result.backtest.bars_per_year,
         "searches": [asdict(each) for each in result.searches],

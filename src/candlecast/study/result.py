@@ -24,7 +24,7 @@ from candlecast.evaluation.ageing import accuracy_by_age
 from candlecast.evaluation.conditions import NO_AUDIT, Conditions, conditions_of
 from candlecast.evaluation.confirmation import Confirmation, confirm
 from candlecast.evaluation.trial_count import TrialCount, count, count_each, counted_among
-from candlecast.evaluation.trials import begin, trial_of
+from candlecast.evaluation.trials import Subject, begin, trial_of
 from candlecast.evaluation.verdict import Verdict, judge
 from candlecast.events import Listener, ignore
 from candlecast.ledger import Ledger, Searched, Trial, as_ledger
@@ -37,7 +37,7 @@ from candlecast.sources.source import moment
 from candlecast.study.computed import computed_of
 from candlecast.study.deciding import positions_by_model
 from candlecast.study.seal import OF_STUDY, digests_of, digests_of_view, replaced_parts
-from candlecast.targets import Target, label, primary
+from candlecast.targets import Target, primary
 from candlecast.targets.words import described
 from candlecast.text.formatting import count as count_words
 from candlecast.text.notebook import notebook_paragraph
@@ -247,12 +247,8 @@ class StudyResult:
         return trial_of(
             self.backtest,
             self.recipe,
-            [self.candles],
-            data=self.candles.fingerprint,
-            symbol=self.candles.symbol,
-            interval=self.candles.interval,
+            Subject.of(self.candles, self.target),
             model=self.model,
-            target=label(self.primary_target),
             skills=skills(self.forecast, self.primary_target),
             searches=self.searches,
         )
@@ -325,12 +321,8 @@ class StudyResult:
         begin(
             ledger,
             self.recipe | changed,
-            [self.candles],
-            data=self.candles.fingerprint,
-            symbol=self.candles.symbol,
-            interval=self.candles.interval,
-            target=label(self.primary_target),
-            skills=skills(self.forecast, self.primary_target),
+            Subject.of(self.candles, self.target),
+            lambda: skills(self.forecast, self.primary_target),
         )
         positions = (
             self.positions if decides is None else positions_by_model(decides, self.forecasts, self.candles, paid)

@@ -19,7 +19,7 @@ from candlecast.dataset.membership import WhileMember
 from candlecast.dataset.usual_features import features_for
 from candlecast.errors import ConfigError, NotEnoughDataError
 from candlecast.evaluation.accuracy import skills
-from candlecast.evaluation.trials import begin, trial_of_baseline
+from candlecast.evaluation.trials import Subject, begin, trial_of_baseline
 from candlecast.events import Listener, Progress, ignore
 from candlecast.features import Features
 from candlecast.features.feature import require_features
@@ -50,7 +50,7 @@ from candlecast.sources.files import as_candles
 from candlecast.study.deciding import positions_by_model
 from candlecast.study.result import StudyResult
 from candlecast.study.seal import digests_of
-from candlecast.targets import NextReturn, Target, Volatility, components, label, primary
+from candlecast.targets import NextReturn, Target, Volatility, components, primary
 from candlecast.walkforward import CheckpointStore, FoldForecast, WalkPlan, tables, walk_jobs
 from candlecast.walkforward.plan import require_seeds
 
@@ -281,16 +281,8 @@ class Study:
         studied = sorted(parts, key=lambda part: part.job.key)  # in whatever order they ended
         recipe = self.recipe(candles, seed=seed) | ({} if since is None else {"judged_from": since.isoformat()})
         recipe |= added or {}
-        begin(
-            ledger,
-            recipe,
-            [candles],
-            data=candles.fingerprint,
-            symbol=candles.symbol,
-            interval=candles.interval,
-            target=label(primary(self.target)),
-            skills=skills(forecasts[name], primary(self.target)),
-        )
+        subject = Subject.of(candles, self.target)
+        begin(ledger, recipe, subject, lambda: skills(forecasts[name], primary(self.target)))
         result = StudyResult(
             recipe=recipe,
             model=name,

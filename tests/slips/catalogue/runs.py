@@ -39,11 +39,12 @@ SLIPS = [
         "evaluation/trials.py",
         "tests/study/test_views_and_loading.py",
         [
+            ("target-not-recorded", "target=subject.target,", 'target="",'),
             (
                 "trial-without-recipe",
                 "study=choices_in(recipe),",
                 "study={},",
-            )
+            ),
         ],
     ),
     *slips(
@@ -66,11 +67,6 @@ SLIPS = [
             ("candles-after-until", "candles=self.candles[:rows],", "candles=self.candles,"),
             ("retraded-costs-ignored", "costs=paid,", "costs=self.costs,"),
             ("decided-under-old-costs", "self.candles, paid)", "self.candles, self.costs)"),
-            (
-                "target-not-recorded",
-                "target=label(self.primary_target),\n            skills=skills(self.forecast, self.primary_target),\n            searches",
-                'target="",\n            skills=skills(self.forecast, self.primary_target),\n            searches',
-            ),
         ],
     ),
     *slips(
