@@ -61,6 +61,19 @@ def test_a_column_of_activity_that_comes_a_bar_early_is_named(seed, name):
         assert ("early_activity" in given.check().issues["kind"].to_list()) == bool(expected)
 
 
+@pytest.mark.parametrize("early", [2, 5, 8, 24, 48])
+def test_a_column_that_comes_many_bars_early_is_named(early):
+    """As after a merge by the clock of another zone, or of a table that lost rows."""
+    for seed in range(3):
+        candles, columns = active(seed, early=early, strength=0.03)
+        given = candles.with_activity(**{name: columns[name] for name in ("taker_volume", "trades")})
+        assert set(early_activity(given)) == {"taker_volume", "trades"}
+        assert volume_timing(shifted(candles, early)).is_early
+        late, columns = active(seed, early=-early, strength=0.03)
+        assert early_activity(late.with_activity(taker_volume=columns["taker_volume"])) == ()
+        assert not volume_timing(shifted(candles, -early)).is_early
+
+
 def test_activity_of_another_unit_or_of_no_meaning_is_not_early():
     candles, columns = active(1)
     for changed in (

@@ -489,7 +489,7 @@ def test_a_shifted_volume_stops_the_verdict_with_a_question(planted):
     assert not verdict.is_forecastable and verdict.headline.endswith("Is the column shifted?")
     verdict = verdict_under(planted, {}, has_early_volume=True, early_activity=("taker_volume",))
     assert not verdict.is_forecastable
-    assert verdict.headline == "No verdict: volume, taker_volume may be of the next bar. Are columns shifted?"
+    assert verdict.headline == "No verdict: volume, taker_volume may be of a later bar. Are columns shifted?"
 
 
 def test_typical_prices_as_closes_are_no_edge():

@@ -239,7 +239,7 @@ def test_early_volume_of_many_assets_gives_no_verdict(result):
     for share, is_early in ((0.05, False), (1.0, True)):
         given = replace(result.conditions, assets=AssetPrices(early=("A000", "A001"), early_share=share))
         found = verdict_with(result, given)
-        assert ("the volume of many assets may be of the next bar" in found.headline) == is_early
+        assert ("the volume of many assets may be of a later bar" in found.headline) == is_early
         assert not (is_early and found.is_forecastable)
 
 

@@ -78,4 +78,4 @@ def test_volume_of_the_next_bar_in_few_assets_is_no_edge(size):
     verdict = study.run(assets, ledger=Ledger.in_memory()).verdict
     assert set(verdict.evidence.conditions.assets.early) == {assets[0].symbol, assets[1].symbol}
     assert not verdict.has_edge
-    assert verdict.headline == "No edge found: the gain needs assets whose volume may be of the next bar."
+    assert verdict.headline == "No edge found: the gain needs assets whose volume may be of a later bar."

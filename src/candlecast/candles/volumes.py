@@ -1,4 +1,4 @@
-"""Columns of volume and activity that belong to the next bar, or hold a part of it."""
+"""Columns of volume and activity that belong to a later bar, or hold a part of it."""
 
 from __future__ import annotations
 
@@ -25,6 +25,9 @@ INSIDE = 0.9  # share of the bars whose mean price lies within their range, at l
 BETTER = 0.1  # by how much more often it lies within the range of the next bar
 PART = 0.4  # of the coefficient of its own bar, that of a later bar at least; real candles have 0.3 or less
 SIZE = 0.05  # standardised coefficient of a later bar, at least
+FARTHEST = 48  # bars by which a column may be early at most, such as hours between two clocks
+FAR, FAR_ERRORS = 0.05, 4.5  # correlation with such a bar, at least, and in standard errors
+HARDLY = 0.5  # of it, that with its own bar at most
 SPAN = 2  # bars before and after that are looked at
 ROUNDED = 1e-4  # relative: by how much the rounding of volumes may move a mean price
 
@@ -43,8 +46,9 @@ def early_activity(candles: Candles) -> tuple[str, ...]:
 
     `quote_volume`, `trades` and `taker_volume` that follow the range of the next bar as in `volume_timing`. `taker_volume` whose
     share of the volume goes with the return of the next bar and not with that of its own: takers move prices as they trade
-    (Evans and Lyons 2002). Any of them that holds a part of a later bar, as after smoothing with a centred window.
-    `quote_volume` whose mean price, quote_volume / volume, lies outside of its bar and within the next.
+    (Evans and Lyons 2002), at once or up to FARTHEST bars before. Any of them that holds a part of a later bar, as after
+    smoothing with a centred window. `quote_volume` whose mean price, quote_volume / volume, lies outside of its bar and within
+    the next.
 
     >>> from candlecast.sources import synthetic
     >>> candles = synthetic.garch(1_000, seed=1).candles
@@ -83,7 +87,7 @@ def _takers_lead(candles: Candles, taken: np.ndarray) -> bool:
     returns = np.diff(np.log(candles.close), prepend=np.log(candles.close[0]))
     cut = CUT * 1.4826 * float(np.median(np.abs(returns)))
     returns = np.clip(returns, -cut, cut)
-    if _holds_later(share, returns, known):
+    if _holds_later(share, returns, known) or _is_far_early(share, returns, known):
         return True
     own, later = (_correlation(share[:-1][both], each[both]) for each in (returns[:-1], returns[1:]))
     error = 1 / np.sqrt(both.sum())
@@ -109,7 +113,8 @@ def volume_timing(candles: Candles) -> VolumeTiming:
 
     Large bars have large volumes (Karpoff 1987). Correlations of log volume with log range, of each less the mean of the two
     bars beside it, so that slow changes of both do not count. NaN where fewer than MINIMUM bars in a row have both. A volume
-    that goes with the next return, whatever its own range says, is of the next bar as well.
+    that goes with the next return, whatever its own range says, is of the next bar as well, and one that goes with the range of a
+    bar up to FARTHEST bars later, and hardly with its own, is of that bar.
     Retrospective: it describes the table as a whole.
     """
     return _timing(candles, candles.volume)
@@ -133,7 +138,8 @@ def _timing(candles: Candles, amount: np.ndarray) -> VolumeTiming:
     returns = np.diff(np.log(candles.close), prepend=np.log(candles.close[0]))[1:-1]
     rises, falls = (abs(_correlation(volume[:-1][known], each[known])) for each in (returns[1:], returns[:-1]))
     is_next = is_next or rises > max(falls, EARLY) + BEYOND
-    return VolumeTiming(own, later, bool(is_next) or _holds_later(levels, widths, has_both))
+    is_next = bool(is_next) or _is_far_early(volume, ranges, has_both[1:-1])
+    return VolumeTiming(own, later, is_next or _holds_later(levels, widths, has_both))
 
 
 def _holds_later(amount: np.ndarray, moves: np.ndarray, known: np.ndarray) -> bool:
@@ -159,6 +165,26 @@ def _holds_later(amount: np.ndarray, moves: np.ndarray, known: np.ndarray) -> bo
     least = SIZE * float(target.std()) / max(float(columns[:, SPAN].std()), 1e-12)
     is_part = (later > PART * abs(own)) & (later > ERRORS * errors[SPAN + 1 : 2 * SPAN + 1]) & (later > least)
     return bool(is_part.any())
+
+
+def _is_far_early(amount: np.ndarray, moves: np.ndarray, known: np.ndarray) -> bool:
+    """Whether an amount goes best with the moves of a bar 2 to FARTHEST bars later, and hardly with those of its own bar.
+
+    So do columns that were merged by the clock of another zone, or lost rows. Nor does any of FARTHEST bars before it go better
+    with it: what is late has echoes.
+    """
+    found: dict[int, tuple[float, int]] = {}
+    for lag in range(-FARTHEST, FARTHEST + 1):
+        first, last = max(-lag, 0), len(amount) - max(lag, 0)
+        both = known[first:last] & known[first + lag : last + lag]
+        if both.sum() >= MINIMUM:
+            found[lag] = _correlation(amount[first:last][both], moves[first + lag : last + lag][both]), int(both.sum())
+    if not found:
+        return False
+    best = max(found, key=lambda lag: found[lag][0])
+    later, bars = found[best]
+    own = found[0][0] if 0 in found else 0.0
+    return best > 1 and later > max(FAR, FAR_ERRORS / float(np.sqrt(bars))) and own < HARDLY * later
 
 
 def _beyond_neighbours(values: np.ndarray) -> np.ndarray:

@@ -14,7 +14,7 @@ from candlecast.evaluation.tradability import Tradability, tradability
 
 MANY = 5  # assets that have a mean Dickey-Fuller statistic
 OF_ALL = -3.0  # such a mean at most; that of random walks is -1.4, with a deviation of 0.8 at most
-EARLY = "volume or another column of the next bar"
+EARLY = "volume or another column of a later bar"
 FEW = 0.1  # share of the assets, above which their volume is early together; a few are by chance
 
 
@@ -26,7 +26,7 @@ class AssetPrices:
         is wrong, such as ("A001: stale opens",).
     traded_share: their share of the value traded. rest_return: annual return of the portfolio without them, NaN where
         there are none; rest_p: p-value of no growth then.
-    early: assets whose volume, or another column of activity, seems to be that of the next bar.
+    early: assets whose volume, or another column of activity, seems to be that of a later bar.
     early_share: their share of all assets.
     ahead: assets whose returns agree with those of others one moment later and not with those of the same moment; behind:
         these others (`panel.dating.misdated`).
@@ -49,7 +49,7 @@ class AssetPrices:
 
     @property
     def has_early_volume(self) -> bool:
-        """More assets than chance gives have volume that seems to be that of the next bar."""
+        """More assets than chance gives have volume that seems to be that of a later bar."""
         return len(self.early) > 1 and self.early_share > FEW
 
     @property
@@ -69,12 +69,12 @@ def prices_of(assets: Sequence[Candles], first_rows: Sequence[int]) -> list[Trad
 
 
 def is_early(found: Tradability) -> bool:
-    """Whether volume or another column of activity of an asset seems to be that of the next bar."""
+    """Whether volume or another column of activity of an asset seems to be that of a later bar."""
     return bool(found.has_early_volume or found.early_activity)
 
 
 def faults_of(found: Tradability) -> tuple[str, ...]:
-    """What is wrong with an asset, so that the gain has to stay without it: its prices, or activity of the next bar."""
+    """What is wrong with an asset, so that the gain has to stay without it: its prices, or activity of a later bar."""
     return (*found.doubts, *((EARLY,) if is_early(found) else ()))
 
 

@@ -397,16 +397,16 @@ def _early_volume(evidence: Evidence) -> Objection | None:
     if found is not None and found.early_activity:
         names = listed((*(("volume",) if found.has_early_volume else ()), *found.early_activity))
         return Objection(
-            f"No verdict: {names} may be of the next bar. Are columns shifted?",
-            f"{names} agrees with the range, the return or the prices of the next bar better than with those of its "
+            f"No verdict: {names} may be of a later bar. Are columns shifted?",
+            f"{names} agrees with the range, the return or the prices of a later bar better than with those of its "
             f"own, or nearly as well; {CENTRED}",
             is_of_forecast=True,
         )
     if found is None or not found.has_early_volume:
         return None
     return Objection(
-        "No verdict: the volume looks like that of the next bar. Is the column shifted?",
-        f"volume follows the range of the next bar better than that of its own, or nearly as well; {CENTRED}",
+        "No verdict: the volume looks like that of a later bar. Is the column shifted?",
+        f"volume follows the range of a later bar better than that of its own, or nearly as well; {CENTRED}",
         is_of_forecast=True,
     )
 

@@ -76,8 +76,8 @@ class Tradability:
     level_statistic: of the test of a unit root in all closes, the bars before the range included; half_life: bars until half
         of a deviation from the level is gone (`evaluation.price_level`). is_stationary: the price returns to a level.
     missing_days_share: share of days without a bar (`candles.missing_days`); has_missing_days: too many to be holidays.
-    has_early_volume: the volume seems to be that of the next bar (`candles.volumes.volume_timing`).
-    early_activity: names of the columns of activity that seem to be of the next bar, in the range or in all bars
+    has_early_volume: the volume seems to be that of a later bar (`candles.volumes.volume_timing`).
+    early_activity: names of the columns of activity that seem to be of a later bar, in the range or in all bars
         (`candles.volumes.early_activity`).
     invented_share: share of bars that repeat the bar before or its close and have no volume, where other bars have some.
     flat_share: share of bars that repeat the close before in all four prices.

@@ -219,7 +219,7 @@ def _of_assets(result: BacktestResult, evidence: Evidence) -> tuple[Objection, .
         names = _some(found.early)
         against.append(
             Objection(
-                "No verdict: the volume of many assets may be of the next bar. Are columns shifted?",
+                "No verdict: the volume of many assets may be of a later bar. Are columns shifted?",
                 f"volume or another column of activity of {names} agrees with the next bar better than with its own, or nearly "
                 f"as well; {CENTRED}",
                 is_of_forecast=True,
@@ -251,7 +251,7 @@ def _of_assets(result: BacktestResult, evidence: Evidence) -> tuple[Objection, .
         names = f"{'; '.join(found.faults[:SHOWN])}{' and others' if len(found.faults) > SHOWN else ''}"
         against.append(
             Objection(
-                "No edge found: the gain needs assets whose volume may be of the next bar."
+                "No edge found: the gain needs assets whose volume may be of a later bar."
                 if found.is_only_early
                 else "No edge found: orders were filled at prices that nobody could have traded at.",
                 f"{count(len(found.faults), 'asset')} with {percent(found.traded_share, 0)} of the value traded "

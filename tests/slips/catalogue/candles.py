@@ -170,7 +170,9 @@ SLIPS = [
         "tests/candles/test_volumes.py",
         [
             ("late-is-early", "(returns[:-1], returns[1:])", "(returns[1:], returns[:-1])"),
-            ("centred-window-unseen", "if _holds_later(share, returns, known):", "if False:"),
+            ("centred-window-unseen", "if _holds_later(share, returns, known) or", "if"),
+            ("next-bars-alone", "range(-FARTHEST, FARTHEST + 1)", "range(-FARTHEST, 4)"),
+            ("echoes-are-early", "range(-FARTHEST, FARTHEST + 1)", "range(0, FARTHEST + 1)"),
             ("other-units-early", "own < INSIDE and later > own + BETTER", "own < INSIDE"),
         ],
     ),
