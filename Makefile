@@ -18,6 +18,9 @@ FIRST ?= 20000
 KILLS ?= 100
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
+# Tests start hundreds of processes, each of which would otherwise compile the modules that it imports.
+unexport PYTHONDONTWRITEBYTECODE
+
 define require-python
 	@if [ -z "$(PYTHON)" ]; then \
 	  echo "There is no Python from 3.11 to 3.14 with venv and ensurepip here. Install one:"; \
@@ -70,8 +73,10 @@ $(VENV)/.installed: $(BIN)/python pyproject.toml constraints.txt
 	$(INSTALL) --editable '.[exchanges,yahoo]'
 	touch $@
 
+# pip compiles on one core; here all cores do, before tests make errors of warnings, and without the tests of libraries.
 $(VENV)/.installed-test: $(BIN)/python pyproject.toml constraints.txt
-	$(INSTALL) --editable '.[test]'
+	$(INSTALL) --no-compile --editable '.[test]'
+	$(BIN)/python -m compileall -qq -j 0 -x '/tests/' $(VENV)/lib || true  # some modules are for a later Python
 	touch $@ $(VENV)/.installed
 
 docs: $(VENV)/.installed-test
