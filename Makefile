@@ -38,7 +38,9 @@ endef
 run: $(VENV)/.installed
 	$(BIN)/candlecast run
 
-test: lint types unit
+# Types are checked while the tests run: pyright uses one core.
+test: lint
+	$(MAKE) --no-print-directory --jobs 2 types unit
 
 lint: $(VENV)/.installed-test
 	$(BIN)/ruff format --check src tests bench examples tools

@@ -1,8 +1,15 @@
 """Small markets and models that many tests share."""
 
+# ruff: noqa: E402
+
 from __future__ import annotations
 
+import os
 import signal
+
+# Before the libraries are loaded: on a machine whose cores all run tests, their threads would wait for each other.
+for library in ("OMP", "MKL", "OPENBLAS"):
+    os.environ.setdefault(f"{library}_NUM_THREADS", "1")
 
 import numpy as np
 import polars as pl

@@ -31,8 +31,9 @@ SHAPES = [  # (batch, time, features, hidden)
 
 @pytest.fixture(autouse=True)
 def _threads():
-    """Tests that set the number of threads leave it as it was."""
+    """Kernels share their work among two threads; tests that set another number leave it as it was."""
     before = torch.get_num_threads()
+    torch.set_num_threads(2)
     yield
     torch.set_num_threads(before)
 

@@ -5,9 +5,12 @@ from __future__ import annotations
 import os
 import random
 import re
+import subprocess
+import sys
 import threading
 import warnings
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import numpy as np
 import optuna
@@ -51,7 +54,18 @@ from candlecast.targets import NextReturn
 from candlecast.walkforward import walk_forward
 
 THREADS = 8
+USUAL = 3  # threads of torch in these tests; other tests have one
 QUICK = Fit(epochs=2, batch=32)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def several_threads():
+    """Torch and linear algebra have more than one thread each, which blocks can take away and give back."""
+    count = torch.get_num_threads()
+    torch.set_num_threads(USUAL)
+    with threadpool_limits(USUAL, user_api="blas"):
+        yield
+    torch.set_num_threads(count)
 
 
 class Drawing(nn.Module):
@@ -265,26 +279,37 @@ def mkl():
     return int(found[1]) if found else 1
 
 
-@pytest.mark.parametrize("is_set", [False, True])
-def test_torch_comes_back_to_all_its_threads_however_blocks_cross(is_set):
-    """In a process whose torch was left as it is, and in one where somebody chose a number."""
-    count = torch.get_num_threads()
-    usual = 3 if is_set else count
-    try:
-        if is_set:
-            torch.set_num_threads(3)
-        assert crossing(one_thread, torch.get_num_threads) == [(1, usual), (1, 1, usual)]
-        assert crossing(one_thread, mkl)[1][:2] == (1, 1)
+def require_torch_to_come_back(usual):
+    """Of a process in which threads have so many of torch's threads: they have as many after blocks that cross."""
+    assert torch.get_num_threads() == of_a_new_thread(torch.get_num_threads) == usual
+    assert crossing(one_thread, torch.get_num_threads) == [(1, usual), (1, 1, usual)]
+    assert crossing(one_thread, mkl)[1][:2] == (1, 1)
+    with one_thread():
+        assert of_a_new_thread(torch.get_num_threads) == usual, "a thread that begins meanwhile has what is usual"
         with one_thread():
-            assert of_a_new_thread(torch.get_num_threads) == usual, "a thread that begins meanwhile has what is usual"
-            with one_thread():
-                assert torch.get_num_threads() == mkl() == 1
             assert torch.get_num_threads() == mkl() == 1
-        with pytest.raises(ZeroDivisionError), one_thread():
-            _ = 1 / 0
-        assert (torch.get_num_threads(), of_a_new_thread(torch.get_num_threads)) == (usual, usual)
-    finally:
-        torch.set_num_threads(count)
+        assert torch.get_num_threads() == mkl() == 1
+    with pytest.raises(ZeroDivisionError), one_thread():
+        _ = 1 / 0
+    assert (torch.get_num_threads(), of_a_new_thread(torch.get_num_threads)) == (usual, usual)
+
+
+def test_torch_comes_back_to_the_threads_that_somebody_chose():
+    require_torch_to_come_back(USUAL)
+
+
+def test_torch_that_was_left_as_it_is_comes_back_to_all_its_threads():
+    """In a process of its own, since a number once chosen remains."""
+    code = f"import test_threads; test_threads.require_torch_to_come_back({USUAL})"
+    paths = os.pathsep.join([str(Path(__file__).parent), *filter(None, [os.environ.get("PYTHONPATH")])])
+    threads = {
+        "OMP_NUM_THREADS": str(USUAL),
+        "MKL_NUM_THREADS": str(USUAL),
+        "MKL_DYNAMIC": "FALSE",
+    }  # or MKL takes fewer
+    environment = os.environ | threads | {"PYTHONPATH": paths}
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
 
 
 def test_no_thread_that_comes_to_torch_is_left_with_one():
@@ -313,7 +338,7 @@ def algebra():
 
 def test_linear_algebra_comes_back_to_all_its_threads_however_blocks_cross():
     before = state()["libraries' threads"]
-    with threadpool_limits(3, user_api="blas"):
+    with threadpool_limits(2, user_api="blas"):
         set_by_user = algebra()
         (one, _), (_, still, left) = crossing(deterministic_fit, algebra)
         assert one == still == {1}
