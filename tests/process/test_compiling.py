@@ -12,8 +12,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 import candlecast
+from candlecast.fleet import optimizer
+from candlecast.fleet.optimizer import Adam, start
 from candlecast.models.baselines import recursions
 from candlecast.process import compiling
 
@@ -89,6 +92,29 @@ def test_a_compiled_function_keeps_its_name_and_its_python():
     assert halved(0.0) == np.inf, "with the options that it was given"
     with pytest.raises(ZeroDivisionError):
         halved.py_func(0.0)
+
+
+def test_a_function_that_no_other_process_would_find_in_the_cache_is_refused():
+    @compiling.internal
+    def add(x):
+        return x + 1
+
+    def run(x):
+        return add(x)
+
+    with pytest.raises(TypeError, match="run encloses add, so every process would compile it again"):
+        compiling.compiled()(run)
+
+
+def test_a_step_of_training_is_compiled_once():
+    """Made again, as in another process, the function is found in the cache."""
+    for _ in range(2):
+        optimizer._compiled.cache_clear()
+        weights = torch.zeros(2, 20)
+        adam = Adam(weights, torch.ones(2, 20), start(weights), weight_decay=0.0, clip=1.0)
+        adam.begin(np.full(2, 0.1))
+        adam.step()
+    assert sum(optimizer._compiled().stats.cache_hits.values()) == 1
 
 
 def test_numba_compiles_in_one_way_only():

@@ -107,20 +107,6 @@ def _compiled() -> Callable[..., None]:
     one, b1, b2, eps = np.float32(1), np.float32(BETA1), np.float32(BETA2), np.float32(EPSILON)
     lanes = 8  # partial sums that the processor adds at once
 
-    @compiled()
-    def norm(row: Any, parts: Any) -> float:
-        whole = len(row) // lanes * lanes
-        parts[:] = 0.0
-        for n in range(0, whole, lanes):
-            for lane in range(lanes):
-                parts[lane] += np.float64(row[n + lane]) ** 2
-        total = 0.0
-        for lane in range(lanes):
-            total += parts[lane]
-        for n in range(whole, len(row)):
-            total += np.float64(row[n]) ** 2
-        return np.sqrt(total)
-
     @compiled(error_model="numpy")  # without a check of every divisor, it is done in vectors
     def update(
         first: int,
@@ -139,7 +125,17 @@ def _compiled() -> Callable[..., None]:
             w_row, g_row, m_row, v_row = weights[model], gradient[model], mean[model], square[model]
             shrunk, sized, rooted, decayed = one, size[model], root[model], decay[model]
             if clip < np.inf:
-                length = norm(g_row, parts)
+                whole = len(g_row) // lanes * lanes
+                parts[:] = 0.0
+                for n in range(0, whole, lanes):
+                    for lane in range(lanes):
+                        parts[lane] += np.float64(g_row[n + lane]) ** 2
+                total = 0.0
+                for lane in range(lanes):
+                    total += parts[lane]
+                for n in range(whole, len(g_row)):
+                    total += np.float64(g_row[n]) ** 2
+                length = np.sqrt(total)
                 shrunk = one if length <= clip else np.float32(clip / length)
             for n in range(len(w_row)):
                 g = g_row[n] * shrunk

@@ -33,6 +33,7 @@ def compiled(*signature: str, calls: Iterable[str | Path] = (), **options: Any) 
     options = {"nogil": True, **options}
 
     def decorate(function: Function) -> Any:
+        _require_to_be_found_again(function)
         njit = _njit()
         own = function.__qualname__
         function.__qualname__ = f"{own}-{_digest(tuple(map(Path, calls)))}"
@@ -45,6 +46,16 @@ def compiled(*signature: str, calls: Iterable[str | Path] = (), **options: Any) 
             function.__qualname__ = own
 
     return decorate
+
+
+def _require_to_be_found_again(function: Function) -> None:
+    """What a function encloses is part of its name in the cache, and a compiled function is another one in each process."""
+    for name, cell in zip(function.__code__.co_freevars, function.__closure__ or (), strict=True):
+        if callable(cell.cell_contents) and not isinstance(cell.cell_contents, type):
+            raise TypeError(
+                f"{function.__qualname__} encloses {name}, so every process would compile it again; expected a function "
+                "that it calls to be a name of its module. Define both in a module"
+            )
 
 
 def internal(function: Function, *, is_inlined: bool = False) -> Any:

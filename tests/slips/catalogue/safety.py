@@ -188,6 +188,7 @@ SLIPS = [
         [
             ("no-place-no-code", "        except RuntimeError:  # Numba", "        except ImportError:  # Numba"),
             ("callees-unseen", "found = zlib.crc32(file.read_bytes(), found)", "found = 0"),
+            ("compiled-by-every-process", "        _require_to_be_found_again(function)\n", ""),
         ],
     ),
     *slips(

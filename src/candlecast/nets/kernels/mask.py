@@ -2,11 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import cache
-from typing import Any
-
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -41,40 +36,12 @@ def masked_reference(x: Tensor, keys: Tensor, p: float) -> Tensor:
 
 
 def _masked_cpu(x: Tensor, keys: Tensor, p: float) -> Tensor:
+    from candlecast.nets.kernels.cpu.masking import mask
     from candlecast.nets.kernels.cpu.vector import LANES
 
     batch_last = x.movedim(1, -1).contiguous()  # (K, ..., B)
     out = empty(*batch_last.shape)
     rows = (a.view(len(a), -1, a.shape[-1]).numpy() for a in (batch_last, out))  # (K, N, B)
     shards = -(-x.shape[1] // LANES)
-    share(_compiled(), len(keys) * shards, *rows, keys.contiguous().numpy(), *cut(p))
+    share(mask, len(keys) * shards, *rows, keys.contiguous().numpy(), *cut(p))
     return out.movedim(-1, 1)
-
-
-@cache
-def _compiled() -> Callable[..., None]:
-    from candlecast.nets.kernels.cpu.rows import first_place
-    from candlecast.nets.kernels.cpu.vector import LANES, compiled, dropped, load, store
-
-    u32 = np.uint32
-
-    @compiled()
-    def mask(thread: int, first: int, last: int, x: Any, out: Any, keys: Any, threshold: Any, scale: Any) -> None:
-        """Items first to last of the K S shards."""
-        batch = x.shape[2]
-        shards = -(-batch // LANES)
-        row = np.zeros(LANES, np.float32)
-        for item in range(first, last):
-            model, shard = item // shards, item % shards
-            lane, start = shard * LANES, first_place(model, shard, keys)
-            width = min(LANES, batch - lane)
-            for n in range(x.shape[1]):
-                place = u32(start + u32(n * batch))
-                if width == LANES:
-                    store(dropped(load(x, (model, n, lane)), place, threshold, scale), out, (model, n, lane))
-                else:
-                    row[:width] = x[model, n, lane:]
-                    store(dropped(load(row, (0,)), place, threshold, scale), row, (0,))
-                    out[model, n, lane:] = row[:width]
-
-    return mask
