@@ -15,6 +15,7 @@ from candlecast.dataset.folds import CombinatorialPurged, WalkForward
 from candlecast.dataset.forecast import Forecast
 from candlecast.errors import NotEnoughDataError
 from candlecast.evaluation.accuracy import accuracy, accuracy_by_part, scored
+from candlecast.fleet.settings import Fit
 from candlecast.models import GRU, Drift, LinearRegression, Naive
 from candlecast.sources import synthetic
 from candlecast.targets import NextReturn, Price, Volatility
@@ -112,7 +113,7 @@ def test_the_scale_of_mase_is_the_naive_error_of_the_training_rows(market, featu
 
 
 def test_seeds_become_one_forecast_before_anything_is_tested(market, features):
-    model = GRU(hidden=2, window=4)
+    model = GRU(hidden=2, window=4, training=Fit(epochs=2))
     forecast = walk_forward(model, market, features=features, folds=WalkForward(folds=2), seeds=range(3))
     whole = accuracy({"gru": forecast}, NextReturn())
     assert whole.equals(accuracy({"gru": forecast.averaged()}, NextReturn()))
