@@ -48,15 +48,15 @@ def test_the_best_cell_of_a_stopped_scan_is_judged_among_all_of_them(wide, tmp_p
     candles = folder.candles(best.cell.series.name)
     alone, among = (best.cell.study.run(candles, ledger=each) for each in (Ledger.in_memory(), ledger))
     assert among.trial.choices == best.trial.choices
-    assert (among.trial_count.trials, among.trial_count.unfinished) == (24, 23)
+    assert (among.counted.trials, among.counted.unfinished) == (24, 23)
     whole = scan(wide, runs=tmp_path / "whole", workers=1).trial_count
-    assert among.trial_count.effective == pytest.approx(whole.effective, rel=0.01) and whole.effective > 10
-    assert among.trial_count.trades == pytest.approx(whole.trades, rel=0.01)
+    assert among.counted.effective == pytest.approx(whole.effective, rel=0.01) and whole.effective > 10
+    assert among.counted.trades == pytest.approx(whole.trades, rel=0.01)
     p, adjusted = (each.verdict.evidence.forecast_p_adjusted for each in (alone, among))
     assert p < 0.05 < adjusted, "the best of 24 cells without an edge"
     finish(opened, folder, ledger, failures={})
     again = best.cell.study.run(candles, ledger=ledger)
-    assert again.trial_count == among.trial_count, "to judge the others later makes the choice no smaller"
+    assert again.counted == among.counted, "to judge the others later makes the choice no smaller"
 
 
 def test_a_scan_that_was_stopped_counts_as_one_that_was_not(wide, tmp_path):
