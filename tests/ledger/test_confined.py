@@ -175,7 +175,7 @@ def test_every_reading_of_a_ledger_is_limited_by_its_size(ledger, monkeypatch):
     monkeypatch.setattr(trials_of_ledgers, "bounded_rows", noted)
     assert ledger.count() == len(ledger.entries()) == len(ledger.trials())
     size = ledger.path.stat().st_size
-    assert len(limits) == 7 and all(size <= most <= size + (1 << 20) + GROWTH for most in limits)
+    assert len(limits) == 8 and all(size <= most <= size + (1 << 20) + GROWTH for most in limits)
 
 
 def test_inflation_is_limited_in_all():

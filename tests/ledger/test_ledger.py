@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from candlecast.errors import ConfigError, RunError
+from candlecast.evaluation.trial_count import count
 from candlecast.ledger import Begun, Ledger, Trial
 from candlecast.ledger.schema import APPLICATION
 from candlecast.ledger.sketch import sketch_of
@@ -126,10 +127,38 @@ def test_a_study_that_begins_counts_until_its_trial_is_there(tmp_path):
     ledger.begin([begun(0)])  # a repeated study
     assert len(Ledger(tmp_path).entries()) == 2
     assert ledger.record(trial(1)) and not ledger.record(trial(0))
-    assert [each.is_open for each in ledger.entries()] == [False, False]
+    assert [each.is_open for each in ledger.entries() if each.is_seen(4)] == [False, False]
     ledger.record(trial(2))
     ledger.begin([begun(2)])
     assert not ledger.entries()[-1].is_open
+
+
+def test_what_was_judged_beside_a_begun_study_stays_so_when_that_ends(tmp_path):
+    ledger = Ledger(tmp_path)
+    ledger.begin([begun(0), begun(1)])
+    ledger.record(trial(2))
+    first = count(trial(2), ledger.entries())
+    assert (first.trials, first.unfinished) == (3, 2)
+    ledger.record_all([trial(0), trial(2)])
+    ledger.begin([begun(3)])
+    ledger.record(trial(3))  # nobody was judged in between
+    assert [(each.number, each.ended) for each in ledger.entries() if each.is_open] == [(1, 4), (2, None)]
+    assert count(trial(2), ledger.entries()) == first
+    last = count(trial(3), ledger.entries())
+    assert (last.trials, last.unfinished) == (4, 1)
+
+
+def test_a_study_whose_result_is_known_counts_as_its_trial():
+    counted = []
+    for known in (False, True):
+        ledger = Ledger.in_memory()
+        if known:
+            ledger.begin([begun(seed, profile=trial(seed).outline) for seed in range(3)])
+        else:
+            ledger.record_all([trial(seed) for seed in range(3)])
+        counted.append(count(trial(4), ledger.entries()))
+    recorded, open_ = counted
+    assert (recorded.forecasts, recorded.trades) == (open_.forecasts, open_.trades) and open_.unfinished == 3
 
 
 def test_the_account_of_a_study_that_never_ended_is_like_no_other():

@@ -26,8 +26,8 @@ BLOCKS, MIN_BUCKETS, MIN_TRIALS = 12, 60, 5  # of the overfitting probability; w
 class TrialCount:
     """The trials counted when one of them was judged: those before it, and those of the same batch.
 
-    trials: distinct trials in the workspace, and studies that were begun, shown to code of the user's and never ended, which
-    are `unfinished`; family: those of the same market, interval and target among them.
+    trials: distinct trials in the workspace, and studies that were begun, had shown results and never ended by then, which are
+    `unfinished`; family: those of the same market, interval and target among them.
     forecasts: effective number of trials, as forecasts; trades: effective number of trials, as strategies
     (`effective_trials` of skills and of alphas, see `candlecast.ledger.profile`; a trial that never traded counts by its
     forecasts). forecasts_before, trades_before: the same without the batch.
@@ -171,7 +171,7 @@ def counts_over_time(entries: Sequence[Entry], *, most: int = 40) -> list[Counte
     found = []
     for batch in (batches[place] for place in chosen):
         forecasts, trades = _counted(entries, batch)
-        seen = [entry for entry in entries if entry.batch <= batch]
+        seen = [entry for entry in entries if entry.is_seen(batch)]
         unfinished = sum(entry.is_open for entry in seen)
         found.append(Counted(last[batch].recorded_at, len(seen), forecasts[1], trades[1], unfinished))
     return found
@@ -191,7 +191,7 @@ class _Seen:
 
     @classmethod
     def of(cls, entries: Sequence[Entry], batch: int) -> _Seen:
-        seen = [entry for entry in entries if entry.batch <= batch]
+        seen = [entry for entry in entries if entry.is_seen(batch)]
         series: dict[tuple[str, str], list[Profile]] = {}
         for entry in (each for each in seen if not each.is_open):
             series.setdefault(_series(entry), []).append(entry.profile)
@@ -257,7 +257,7 @@ def _in_common(own: Entry, tried: Mapping[str, Sequence[Sketch]]) -> tuple[int, 
 
 def _counted(entries: Sequence[Entry], batch: int) -> tuple[tuple[float, float], tuple[float, float]]:
     """Effective numbers of forecasts and of strategies, each before the batch and with it."""
-    seen = [entry for entry in entries if entry.batch <= batch]
+    seen = [entry for entry in entries if entry.is_seen(batch)]
     before = sum(entry.batch < batch for entry in seen)
     profiles = [entry.profile for entry in seen]
     forecasts, trades = np.zeros(2), np.zeros(2)

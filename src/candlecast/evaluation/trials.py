@@ -98,7 +98,7 @@ def begin(
 
 
 def begun_of(recipe: Mapping[str, Any], subject: Subject, times: np.ndarray, skill: np.ndarray | None = None) -> Begun:
-    """A study that begins; see `Begun`."""
+    """A study that begins, whose result nobody knows yet; see `Begun`."""
     _, data, symbol, interval, target = subject
     return Begun(data, choices_in(recipe), symbol, str(interval), target, times, skill, subject.sketches)
 

@@ -99,11 +99,11 @@ class Trial:
 
 @dataclass(frozen=True, eq=False)
 class Begun:
-    """A study whose forecasts code of the user's is about to see. From then on it counts, whether or not it ever ends.
+    """A study whose results a user, or a user's code, is about to see. From then on it counts, whether or not it ever ends.
 
-    Fields as in `Trial`. `skill` of its forecasts at each of the `times`, both (time,); None where it is not known yet. Of its
-    account the `outline` is drawn at random, by its choices, as is a skill that is not known: a result that nobody kept is like
-    no other.
+    Fields as in `Trial`. `skill` of its forecasts at each of the `times`, both (time,); None where it is not known yet.
+    `profile` of a result that is known: neither times nor skill are used then. Without it, the account of the `outline` is
+    drawn at random, by the choices, as is a skill that is not known: a result that nobody kept is like no other.
     """
 
     data: str
@@ -114,6 +114,7 @@ class Begun:
     times: np.ndarray
     skill: np.ndarray | None = None
     sketches: Mapping[str, Sketch] = field(default_factory=dict)
+    profile: Profile | None = None
 
     @property
     def choices(self) -> str:
@@ -127,7 +128,9 @@ class Begun:
 
     @property
     def outline(self) -> Profile:
-        """Its profile: the skill of its forecasts, and an account at random."""
+        """The given profile, or else the skill of its forecasts, and an account at random."""
+        if self.profile is not None:
+            return self.profile
         returns, skill = np.random.default_rng(int(self.choices[:16], 16)).standard_normal((2, len(self.times)))
         return profile_of(
             self.times,
@@ -142,7 +145,7 @@ class Entry:
     """A trial as the ledger counts it: `number` in order of time, `batch` shared by trials that were judged together.
 
     `recorded_at`: ISO text, UTC; empty for one that is not recorded. `assets`: symbols of the assets of a panel. `sketches`:
-    of its assets, by symbol. `is_open`: it has begun and never ended.
+    of its assets, by symbol. `is_open`: it has begun and never ended, or not before the batch `ended`, in which its trial is.
     """
 
     number: int
@@ -157,6 +160,11 @@ class Entry:
     assets: tuple[str, ...] = ()
     sketches: Mapping[str, Sketch] = field(default_factory=dict)
     is_open: bool = False
+    ended: int | None = None
+
+    def is_seen(self, batch: int) -> bool:
+        """Whether the trials of a batch are judged among this one: it was there then, and is not counted by its trial."""
+        return self.batch <= batch and (self.ended is None or self.ended > batch)
 
     @property
     def symbols(self) -> tuple[str, ...]:

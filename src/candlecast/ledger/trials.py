@@ -5,7 +5,7 @@
     ledger.begin([study])                   # counts from now on, until its trial is recorded and counts in its place
     ledger.trials()                         # all trials, oldest first
     ledger.entries()                        # the same with profiles instead of returns, fast to read and to compare, and
-                                            # the studies that were begun and never ended
+                                            # the studies that were begun and never ended, or not before others were judged
     Ledger.in_memory()                      # one that ends with the process
 
 `Study.run`, `compare` and `StudyResult.rebacktest` record their trials. Any other code that evaluates a configuration should
@@ -21,9 +21,11 @@ import os
 import sqlite3
 import time
 import zlib
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +44,7 @@ GROWTH = 1 << 24  # bytes that other processes may add during a read
 SPARE, DENSEST = 1 << 28, 128  # limit on bytes of all trials in memory: in any case, and per byte of the file
 PATIENCE_SECONDS = 60.0  # wait while another process holds the file
 NEXT = """SELECT 1 + max(coalesce((SELECT max(number) FROM trials), 0), coalesce((SELECT max(number) FROM begun), 0))"""
+UNENDED = "choices NOT IN (SELECT choices FROM ended)"
 COLUMNS = "data, code, study, symbol, interval, model, bars_per_year, times, returns, target, profile"
 
 
@@ -130,11 +133,14 @@ class Ledger:
             rows = list(self._rows(connection, query, (int, int, *(str,) * 6, bytes)))
             query = "SELECT identity, study FROM trials WHERE instr(study, '\"assets\"') > 0"
             panels = dict(self._rows(connection, query, (str, str)))
-            query = (
-                "SELECT number, choices, data, symbol, interval, target, recorded_at, assets, profile FROM begun "
-                "WHERE choices NOT IN (SELECT choices FROM ended) ORDER BY number"
-            )
+            ended = self._ended(connection, sorted({row[1] or row[0] for row in rows}))
+            query = "SELECT number, choices, data, symbol, interval, target, recorded_at, assets, profile FROM begun "
+            query += "ORDER BY number" if ended else f"WHERE {UNENDED} ORDER BY number"
             begun = list(self._rows(connection, query, (int, *(str,) * 7, bytes)))
+            if ended:
+                query = f"SELECT number, choices FROM begun WHERE {UNENDED}"
+                kept = ended.keys() | {choices for _, choices in self._rows(connection, query, (int, str))}
+                begun = [row for row in begun if row[1] in kept]
             query = "SELECT data, symbol, sketch FROM sketches"
             packed = list(self._rows(connection, query, (str, str, bytes)))
         older = {trial.identity: trial for trial in self.trials()} if any(not row[-1] for row in rows) else {}
@@ -172,12 +178,33 @@ class Ledger:
                     tuple(map(str, json.loads(assets))),
                     sketches.get(data, {}),
                     is_open=True,
+                    ended=ended.get(choices),
                 )
                 for number, choices, data, symbol, interval, target, recorded_at, assets, content in begun
             ]
             return sorted(entries, key=lambda entry: entry.number)
         except (ValueError, AttributeError, RecursionError) as error:
             raise self._damaged(error) from error
+
+    def _ended(self, connection: sqlite3.Connection, batches: Sequence[int]) -> dict[str, int]:
+        """Of the studies that ended after others had been judged since they began: the batch in which they did, by choices.
+
+        The others were judged among them, and stay so.
+        """
+        query = f"SELECT number, choices FROM begun WHERE NOT {UNENDED}"
+        begun = {choices: number for number, choices in self._rows(connection, query, (int, str))}
+        if not begun or bisect_right(batches, min(begun.values())) > len(batches) - 2:
+            return {}  # none was judged between
+        query = "SELECT number, batch, data, study FROM trials ORDER BY number"
+        ended: dict[str, int] = {}
+        for number, batch, data, study in self._rows(connection, query, (int, int, str, str)):
+            choices = sha256(f"[{json.dumps(data)}, {study}]".encode()).hexdigest()  # as `choices_of`
+            if number > begun.get(choices, number):
+                ended.setdefault(choices, batch or number)
+        between = {
+            each: bisect_left(batches, batch) - bisect_right(batches, begun[each]) for each, batch in ended.items()
+        }
+        return {choices: batch for choices, batch in ended.items() if between[choices]}
 
     def trials(self) -> list[Trial]:
         """All trials, oldest first; none for a workspace without a ledger. Raises RunError."""

@@ -20,12 +20,13 @@ from candlecast.candles import Candles
 from candlecast.dataset.forecast import Forecast
 from candlecast.dataset.jobs import Job
 from candlecast.errors import CandlecastError
-from candlecast.ledger import Ledger
+from candlecast.ledger import Begun, Ledger
 from candlecast.ledger.sketch import sketch_of
 from candlecast.models import Model
 from candlecast.models.model import judged_from
 from candlecast.runs.tables import tensors_of
 from candlecast.runs.writing import parquet_bytes, weights_bytes
+from candlecast.scan.beginning import begun_baselines, begun_result
 from candlecast.scan.cells import Cell, Failure, Series, every_baseline
 from candlecast.scan.finding import Finding
 from candlecast.scan.folder import BASELINES, CELLS, TABLE, candles_of, table_of, with_header
@@ -58,12 +59,14 @@ class Outcome:
     """What a task gave: files of finished cells and of baselines by name, and failures by the name of the cell.
 
     unread: names of series that the worker could not read from their store, and why; their cells have neither result nor failure.
+    begun: what counts in the ledger before any of these files is kept.
     """
 
     cells: dict[str, dict[str, bytes]] = field(default_factory=dict)
     baselines: dict[str, dict[str, bytes]] = field(default_factory=dict)
     failures: dict[str, Failure] = field(default_factory=dict)
     unread: dict[str, str] = field(default_factory=dict)
+    begun: list[Begun] = field(default_factory=list)
 
     def fail(self, cells: Iterable[Cell], error: Exception) -> None:
         """Note that these cells have no result."""
@@ -145,6 +148,8 @@ def _baselines(
                     str(model): Forecast(part, horizon)
                     for (model,), part in frame.group_by("model", maintain_order=True)
                 }
+                if digest in outcome.baselines:
+                    outcome.begun += begun_baselines(sharing, prepared[name][1][0].samples.candles, found[name, digest])
             except Exception as error:
                 outcome.fail(sharing, error)
     return found
@@ -177,6 +182,7 @@ def _study(
             try:
                 result = _result(task, cell, parts, references[name, cell.baselines])
                 outcome.cells[cell.name] = cell_files(cell, result)
+                outcome.begun.append(begun_result(result))
             except Exception as error:
                 outcome.fail([cell], error)
 

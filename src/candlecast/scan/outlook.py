@@ -23,7 +23,7 @@ from candlecast.errors import CandlecastError
 from candlecast.evaluation.trial_count import effective_of
 from candlecast.events import Listener, Progress, duration
 from candlecast.ledger import Ledger
-from candlecast.scan.beginning import begin_cells
+from candlecast.scan.beginning import begin_cells, without_own
 from candlecast.scan.cells import Cell
 from candlecast.scan.finding import Finding
 from candlecast.scan.folder import CELLS, ScanFolder
@@ -65,7 +65,8 @@ class Outlook:
 
     cells: of the plan that can be studied; finished: those of them that are known already. failed: cells, or whole series, that
     cannot be. trainings: of nets and baselines that are left. workers: how many; seconds: by the sample, with this many workers;
-    memory: bytes at the most, of all processes together. before: the effective number of trials in the ledger.
+    memory: bytes at the most, of all processes together. before: the effective number of trials in the ledger, without those of
+    the cells that have begun.
     edges: the smallest ones, by interval and target.
     """
 
@@ -164,7 +165,7 @@ def look_ahead(
     seconds, memory = _timed(left, folder, workers, ledger, seed=seed, progress=progress)
     finished = sum(folder.has(CELLS, cell.name) for cell in cells)
     still = [cell for cell in left if not folder.has(CELLS, cell.name)]
-    before = _effective(ledger)
+    before = effective_of(without_own(ledger.entries(), cells, folder))
     return Outlook(
         series=len({cell.series.name for cell in cells}),
         cells=len(cells),
@@ -201,7 +202,7 @@ def _timed(
         for name in series:
             for share in shares_of([cell for cell in own if cell.series.name == name]):
                 begin_cells(share.cells, folder, ledger)
-                measured = _computed(share, folder, workers, seed=seed)
+                measured = _computed(share, folder, workers, ledger, seed=seed)
                 if measured is not None:
                     memory = max(memory, measured.memory)
                     rate = measured.seconds / max(sum(cell.series.bars for cell in share.cells), 1)
@@ -218,7 +219,7 @@ def _middle(cells: Sequence[Cell]) -> list[str]:
     return order[first : first + SAMPLED]
 
 
-def _computed(share: Share, folder: ScanFolder, workers: Workers, *, seed: int) -> Measured | None:
+def _computed(share: Share, folder: ScanFolder, workers: Workers, ledger: Ledger, *, seed: int) -> Measured | None:
     """A share computed, measured and kept; None where its worker ended, or it cannot be read."""
     for carries in (False, True):
         try:
@@ -231,13 +232,8 @@ def _computed(share: Share, folder: ScanFolder, workers: Workers, *, seed: int) 
         measured = unpacked(answer)
         if not measured.outcome.unread:
             break
-    keep(measured, folder)
+    keep(measured, folder, ledger)
     return measured
-
-
-def _effective(ledger: Ledger) -> float:
-    """The effective number of trials that a ledger holds: the larger of forecasts and strategies."""
-    return effective_of(ledger.entries())
 
 
 def smallest_edges(cells: Sequence[Cell], folder: ScanFolder, *, before: float) -> tuple[SmallestEdge, ...]:

@@ -33,8 +33,8 @@ def run_cells(
 ) -> dict[str, Failure]:
     """Compute cells and keep them; gives the failures by the name of the cell.
 
-    `ledger`: that in which cells are begun; that of the folder when not given. `total`: cells of the scan, those that are
-    finished already among them.
+    `ledger`: that in which cells count from the moment they are kept, or seen by code of the user's; that of the folder when not
+    given. `total`: cells of the scan, those that are finished already among them.
     """
     ledger = Ledger(folder.path.parent) if ledger is None else ledger
     left = deque((share, 1) for share in shares_of(cells, workers=workers.capacity))
@@ -69,7 +69,7 @@ def run_cells(
             left.extendleft(reversed(again))
             continue
         measured = unpacked(answer)
-        failures |= keep(measured, folder)
+        failures |= keep(measured, folder, ledger)
         if unread := measured.outcome.unread:
             logger.warning(
                 "a worker cannot read the store, so tasks carry their candles from now on: %s",
@@ -83,9 +83,11 @@ def run_cells(
     return failures
 
 
-def keep(measured: Measured, folder: ScanFolder) -> dict[str, Failure]:
-    """Keep what a task gave; gives its failures."""
+def keep(measured: Measured, folder: ScanFolder, ledger: Ledger) -> dict[str, Failure]:
+    """Keep what a task gave, which counts in the ledger before anybody can read it; gives its failures. Raises RunError."""
     outcome = measured.outcome
+    if outcome.begun:
+        ledger.begin(outcome.begun)
     for digest, files in outcome.baselines.items():
         if not folder.has(BASELINES, digest):
             folder.write(BASELINES, digest, files)

@@ -201,7 +201,7 @@ def compute_cells(
 ) -> dict[str, Failure]:
     """Compute those of the cells that are not finished; gives the failures by name.
 
-    `ledger`: that in which cells are begun that show their forecasts to code of the user's; that of the folder when not given.
+    `ledger`: that in which cells count from the moment they are kept until they are judged; that of the folder when not given.
     """
     left = [cell for cell in cells if not folder.has(CELLS, cell.name)]
     if len(left) < len(cells):

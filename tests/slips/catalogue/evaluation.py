@@ -6,6 +6,30 @@ from ..slip import slips
 
 SLIPS = [
     *slips(
+        "scan",
+        "scan/running.py",
+        "tests/scan/test_begun_cells.py",
+        [("kept-uncounted", "    if outcome.begun:\n        ledger.begin(outcome.begun)\n", "")],
+    ),
+    *slips(
+        "scan",
+        "scan/outlook.py",
+        "tests/scan/test_begun_cells.py",
+        [
+            (
+                "own-cells-twice",
+                "effective_of(without_own(ledger.entries(), cells, folder))",
+                "effective_of(ledger.entries())",
+            )
+        ],
+    ),
+    *slips(
+        "ledger",
+        "ledger/trial.py",
+        "tests/ledger/test_ledger.py",
+        [("ended-was-never-open", " and (self.ended is None or self.ended > batch)", " and self.ended is None")],
+    ),
+    *slips(
         "evaluation",
         "evaluation/verdict.py",
         "tests/evaluation/test_judgement.py",

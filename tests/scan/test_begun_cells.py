@@ -1,0 +1,149 @@
+"""Cells of a scan that is stopped before it is judged count; run to its end, it counts as one that never stopped."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from candlecast.backtesting import Costs
+from candlecast.errors import RunError
+from candlecast.evaluation.trial_count import count_each
+from candlecast.ledger import Ledger
+from candlecast.models import ARIMA, LinearRegression, Ridge
+from candlecast.scan import running, scan, scanning
+from candlecast.scan.folder import BASELINES, CELLS
+from candlecast.scan.judging import read_cell
+from candlecast.scan.outlook import look_ahead
+from candlecast.scan.scanning import compute_cells, finish, open_plan, outlook_of
+from candlecast.scan.workers import Here
+from small_scans import LINEAR, SMALL, files_of, plan_of, walk
+
+
+@pytest.fixture(scope="module")
+def wide():
+    """Twelve random walks x two models."""
+    return plan_of(
+        *(walk(f"W{seed}", seed) for seed in range(12)), models={"four": LINEAR, "two": LinearRegression(window=2)}
+    )
+
+
+def stopped(plan, runs, cells=slice(None)):
+    """The cells of a plan, computed and not judged."""
+    folder, opened = open_plan(plan, runs=runs, seed=0)
+    compute_cells(opened, opened.cells[cells], folder, Here())
+    return folder, opened
+
+
+def counts(opened, folder, ledger):
+    """The trial count of every cell."""
+    return count_each([read_cell(folder, cell).trial for cell in opened.cells], ledger.entries())
+
+
+def test_the_best_cell_of_a_stopped_scan_is_judged_among_all_of_them(wide, tmp_path):
+    folder, opened = stopped(wide, tmp_path)
+    ledger = Ledger(tmp_path)
+    assert ledger.count() == 0 and len(ledger.entries()) == 24 and all(each.is_open for each in ledger.entries())
+    read = [read_cell(folder, cell) for cell in opened.cells]
+    best = min(read, key=lambda each: each.finding.evidence.forecast_p)
+    candles = folder.candles(best.cell.series.name)
+    alone, among = (best.cell.study.run(candles, ledger=each) for each in (Ledger.in_memory(), ledger))
+    assert among.trial.choices == best.trial.choices
+    assert (among.counted.trials, among.counted.unfinished) == (24, 23)
+    whole = scan(wide, runs=tmp_path / "whole", workers=1).trial_count
+    assert among.counted.effective == pytest.approx(whole.effective, rel=0.01) and whole.effective > 10
+    assert among.counted.trades == pytest.approx(whole.trades, rel=0.01)
+    p, adjusted = (each.verdict.evidence.forecast_p_adjusted for each in (alone, among))
+    assert p < 0.05 < adjusted, "the best of 24 cells without an edge"
+    finish(opened, folder, ledger, failures={})
+    again = best.cell.study.run(candles, ledger=ledger)
+    assert again.counted == among.counted, "to judge the others later makes the choice no smaller"
+
+
+def test_a_scan_that_was_stopped_counts_as_one_that_was_not(wide, tmp_path):
+    once = scan(wide, runs=tmp_path / "once", workers=1)
+    for share in (slice(3, 4), slice(0, 9)):
+        folder, opened = stopped(wide, tmp_path / "stopped", share)
+    resumed = scan(wide, runs=tmp_path / "stopped", workers=1)
+    assert resumed.trial_count == once.trial_count
+    assert resumed.frame.equals(once.frame)
+    of_once, of_stopped = (counts(opened, folder, Ledger(tmp_path / each)) for each in ("once", "stopped"))
+    assert of_once == of_stopped and of_once[0].trials == 24 and of_once[0].unfinished == 0
+    assert files_of(tmp_path / "once" / "scans") == files_of(tmp_path / "stopped" / "scans")
+    assert not any(each.is_open for each in Ledger(tmp_path / "stopped").entries())
+
+
+def test_only_what_was_computed_counts(wide, tmp_path):
+    folder, opened = stopped(wide, tmp_path, slice(0, 3))
+    assert len(Ledger(tmp_path).entries()) == 3
+    stopped(wide, tmp_path, slice(0, 3))  # finished before
+    assert len(Ledger(tmp_path).entries()) == 3
+    look_ahead(opened.cells, folder, Here(), Ledger(tmp_path), seed=0, progress=lambda event: None)
+    kept = sum(folder.has(CELLS, cell.name) for cell in opened.cells)
+    assert 3 < kept < 24 and len(Ledger(tmp_path).entries()) == kept, "a dry run keeps its sample"
+
+
+def test_nothing_can_be_read_of_a_cell_that_does_not_count(plan, tmp_path, monkeypatch):
+    def full(self, studies):
+        raise RunError("the disk is full", expected="space", remedy="Free some")
+
+    seen = []
+    with monkeypatch.context() as patched:
+        patched.setattr(Ledger, "begin", full)
+        folder, opened = open_plan(plan, runs=tmp_path, seed=0)
+        with pytest.raises(RunError, match="the disk is full"):
+            compute_cells(opened, opened.cells, folder, Here(), progress=seen.append)
+    assert not (folder.path / CELLS).exists() and not (folder.path / BASELINES).exists()
+    assert not any(event.done for event in seen)
+
+
+def test_a_scan_that_is_killed_as_it_is_judged_counts(plan, tmp_path, monkeypatch):
+    with monkeypatch.context() as patched:
+        patched.setattr(scanning, "judge_cells", lambda *given, **named: (_ for _ in ()).throw(KeyboardInterrupt()))
+        with pytest.raises(KeyboardInterrupt):
+            scan(plan, runs=tmp_path, workers=1)
+    assert len(Ledger(tmp_path).entries()) == 6
+
+
+def test_an_outlook_counts_its_own_cells_once(wide, tmp_path):
+    folder, opened = stopped(wide, tmp_path)
+    ledger = Ledger(tmp_path)
+    assert outlook_of(opened, folder, Here(), ledger).before == 0.0
+    other = plan_of(walk("X", 77), models=[LINEAR])
+    other_folder, other_opened = open_plan(other, runs=tmp_path, seed=0)
+    before = outlook_of(other_opened, other_folder, Here(), ledger).before
+    assert before > 10, "those of another scan are trials before it"
+
+
+def test_shards_count_and_are_closed_when_they_are_joined(plan, tmp_path):
+    folder, opened = open_plan(plan, runs=tmp_path, seed=0)
+    for number in (1, 2):
+        compute_cells(opened, opened.shard((number, 2)), folder, Here())
+    ledger = Ledger(tmp_path)
+    assert len(ledger.entries()) == 6 and ledger.count() == 0
+    joined = finish(opened, folder, ledger, failures={})
+    assert (joined.trial_count.trials, joined.trial_count.unfinished) == (6, 0)
+
+
+def test_a_task_is_one_transaction(plan, tmp_path, monkeypatch):
+    begun, tasks, own, packed = [], [], Ledger.begin, running.packed
+    monkeypatch.setattr(Ledger, "begin", lambda self, studies: (begun.append(len(studies)), own(self, studies))[1])
+    monkeypatch.setattr(running, "packed", lambda task: (tasks.append(task), packed(task))[1])
+    stopped(plan, tmp_path)
+    assert len(begun) == len(tasks) and sum(begun) == 6
+
+
+def test_named_baselines_count_whose_forecasts_a_scan_keeps(tmp_path):
+    named = Ridge(alpha=5.0), ARIMA(p=2, q=0)
+    given = plan_of(walk("A", 1), models=[LINEAR], baselines=named, costs=[Costs(), Costs(fee_bps=3)])
+    stopped(given, tmp_path)
+    open_ = Ledger(tmp_path).entries()
+    assert len(open_) == 4 and all(each.is_open for each in open_)
+    skills = [each.profile.values[2] for each in open_]
+    assert np.corrcoef(skills[0], skills[2])[0, 1] > 0.3, "what a ridge regression and a linear one forecast is known"
+    found = scan(given, runs=tmp_path, workers=1)
+    assert (found.trial_count.trials, found.trial_count.unfinished) == (4, 2)
+
+
+def test_default_baselines_are_no_choice(tmp_path):
+    stopped(plan_of(walk("A", 1), models=[SMALL], baselines=None), tmp_path)
+    assert len(Ledger(tmp_path).entries()) == 1
