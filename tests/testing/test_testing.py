@@ -256,6 +256,11 @@ NONE = range(0)
         ((Fold(0, range(10, 50), NONE, range(60, 101)),), ConfigError, r"^test of fold 0 is Rows\(range\(60, 101\)\)"),
         ((Fold(0, range(10, 50), NONE, NONE),), NotEnoughDataError, "40 rows to train on and 0 to test on"),
         (
+            (Fold(0, range(10, 50), NONE, range(60, 70)), Fold(1, range(10, 50), NONE, range(75, 90))),
+            ConfigError,
+            "^after rows that fold 0 tests, 5 rows are tested by no fold; expected every row from the first tested one on",
+        ),
+        (
             (Fold(0, range(10, 50), NONE, range(60, 80)), Fold(1, range(10, 50), NONE, range(79, 90))),
             ConfigError,
             "^row 79 is tested by 2 folds, row 60 by 1; expected every tested row in equally many folds.",

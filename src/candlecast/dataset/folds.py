@@ -73,6 +73,7 @@ class Folds(Protocol):
     def split(self, times: np.ndarray, usable: range, *, horizon: int, memory: int = 0) -> tuple[Fold, ...]:
         """Folds over the `usable` rows; `times` are the closes of all bars, datetime64[us] (time,).
 
+        Each row from the first tested one on belongs to a test part, or there is no edge (`dataset.coverage`).
         An outcome is known `horizon` bars later; inputs, outcome and naive forecast of a row look back on `memory` bars
         before it.
         """
@@ -333,6 +334,11 @@ def check_folds(folds: Iterable[Fold], times: np.ndarray, *, horizon: int) -> tu
             "split() of these folds gave no fold",
             expected="at least one Fold",
             remedy="Give more candles, or return a fold of the rows that are usable",
+        )
+    indices = [fold.index for fold in found]
+    if doubled := sorted({each for each in indices if indices.count(each) > 1}):
+        raise ConfigError(
+            f"two folds have the index {doubled[0]}", expected="a number each", remedy="Number them from 0 on"
         )
     for fold in found:
         for name, rows in (("train", fold.train), ("valid", fold.valid), ("test", fold.test)):

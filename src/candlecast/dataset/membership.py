@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from candlecast.dataset.coverage import left_out
 from candlecast.dataset.folds import Fold, Folds, require_folds
 from candlecast.errors import ConfigError, NotEnoughDataError
 
@@ -20,8 +21,12 @@ class WhileMember:
 
     folds: the division.
     spans: first moment and end of each span (ISO text, UTC), the end not in it; rising and apart.
+    largest: the spans are those in which the asset was among so many largest ones, ranked by what was traded before, as a scan
+        ranks them, and the `folds` test every bar. Of other spans candlecast does not know how they were chosen: the bars
+        outside them count as left out (`dataset.coverage`), and there is no edge.
 
-    Raises ConfigError for spans that do not rise, NotEnoughDataError where no fold is left.
+    Raises ConfigError for spans that do not rise and, with `largest`, for folds that leave bars out; NotEnoughDataError where
+    no fold is left.
 
     >>> from candlecast.dataset.folds import WalkForward
     >>> times = np.datetime64("2024-01-01", "us") + np.arange(1, 101) * np.timedelta64(1, "D")
@@ -32,6 +37,7 @@ class WhileMember:
 
     folds: Folds
     spans: Sequence[tuple[str, str]]
+    largest: int | None = None
 
     def __post_init__(self) -> None:
         require_folds(self.folds)
@@ -55,6 +61,12 @@ class WhileMember:
     def split(self, times: np.ndarray, usable: range, *, horizon: int, memory: int = 0) -> tuple[Fold, ...]:
         """The folds that are left, with the numbers that they have among all."""
         folds = self.folds.split(times, usable, horizon=horizon, memory=memory)
+        if self.largest is not None and left_out([fold.test for fold in folds], _all(usable), horizon=horizon).any():
+            raise ConfigError(
+                f"the folds within {type(self).__name__} leave out bars between their test parts or at the end",
+                expected="every bar from the first tested one on in a test part",
+                remedy="Begin each test part where the one before ends, or use WalkForward",
+            )
         kept = tuple(fold for fold in folds if self._holds(times[max(fold.test.first - 1, 0)]))
         if not kept:
             raise NotEnoughDataError(
@@ -67,6 +79,11 @@ class WhileMember:
     def _holds(self, time: np.datetime64) -> bool:
         """Whether a moment lies in a span: the close of the bar before a test part, when membership is known."""
         return any(np.datetime64(first, "us") <= time < np.datetime64(end, "us") for first, end in self.spans)
+
+
+def _all(usable: range) -> np.ndarray:
+    """All usable rows as possible to forecast, bool (time,)."""
+    return np.arange(usable.stop) >= usable.start
 
 
 def _is_pair(span: object) -> bool:

@@ -44,7 +44,8 @@ class Conditions:
     tradability: of the candles of the tested bars; None where not known. assets: the same of a panel, of all its assets.
     fill_gains: what the account gains at its fills; between_bars: what it gains between bars; stresses: the account under other
         terms; shorts: the part of its short positions in the gain.
-    is_in_time_order: each training part lies before its test part.
+    is_in_time_order: each training part lies before its test part. untested: bars that the folds leave out after the first tested
+        one, and all bars from there on.
     worst_loss: the loss of the strategy in the worst known bar of its market, a positive log return
         (`stats.worst_case_loss`); NaN where not known. worst_stretches: the same of stretches, in pairs of bars and loss
         (`stats.worst_case_stretches`). bars_known: the number of bars that these are the worst of.
@@ -77,6 +78,7 @@ class Conditions:
     stresses: Stresses = Stresses()
     shorts: Shorts = Shorts()
     is_in_time_order: bool = True
+    untested: tuple[int, int] = (0, 0)
     worst_loss: float = math.nan
     worst_stretches: tuple[tuple[int, float], ...] = ()
     bars_known: int = 0
@@ -117,6 +119,7 @@ class Conditions:
                 "stresses": asdict(self.stresses),
                 "shorts": asdict(self.shorts),
                 "is_in_time_order": self.is_in_time_order,
+                "untested": self.untested,
                 "is_at_equal_risk": self.is_at_equal_risk,
                 "persistence": self.persistence._asdict(),
                 "outside": self.outside,
@@ -142,6 +145,7 @@ def conditions_of(
     result: BacktestResult,
     *,
     is_in_time_order: bool,
+    untested: tuple[int, int] = (0, 0),
     implies_return: bool = True,
     described: Any = None,
     seed: int = 0,
@@ -179,6 +183,7 @@ def conditions_of(
         between_bars=between_bars(candles, result, seed=seed),
         stresses=stresses(candles, positions, result, seed=seed),
         is_in_time_order=is_in_time_order,
+        untested=untested,
         worst_loss=worst_loss,
         worst_stretches=worst_stretches,
         bars_known=len(candles),

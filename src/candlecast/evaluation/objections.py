@@ -13,6 +13,7 @@ from candlecast.evaluation.carry import HIGHEST_CARRY, carry_words, of_carry
 from candlecast.evaluation.evidence import LEVEL, Evidence
 from candlecast.evaluation.feature_objections import of_features
 from candlecast.evaluation.figure_objections import of_figures, of_yearly_sharpe
+from candlecast.evaluation.fold_objections import of_folds
 from candlecast.evaluation.growth import Growth
 from candlecast.evaluation.objection import Objection
 from candlecast.evaluation.stresses import PARTICIPATION
@@ -54,7 +55,7 @@ def objections(
         _unadjusted(evidence),
         *of_figures(row, result, target),
         _ruined(result),
-        _future_trained(evidence),
+        *of_folds(evidence),
         _early_volume(evidence),
         _of_chosen_days(evidence),
         _untradable(evidence),
@@ -125,15 +126,6 @@ def _ruined(result: BacktestResult) -> Objection | None:
     return Objection(
         f"No edge: the account was ruined on {date}.",
         f"the account lost all its money on {date}, where the record ends",
-    )
-
-
-def _future_trained(evidence: Evidence) -> Objection | None:
-    if evidence.conditions.is_in_time_order:
-        return None
-    return Objection(
-        "No verdict on trading: the folds train on bars that come after those they are tested on.",
-        "cross-validated folds compare forecasts, but not what could have been earned; use WalkForward for that",
     )
 
 

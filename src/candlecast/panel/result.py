@@ -39,7 +39,7 @@ from candlecast.targets import AcrossTarget
 from candlecast.targets.words import described
 from candlecast.text.formatting import count as count_words
 from candlecast.text.notebook import notebook_paragraph
-from candlecast.walkforward.tables import is_in_time_order
+from candlecast.walkforward.tables import is_in_time_order, untested
 
 if TYPE_CHECKING:
     from candlecast.evaluation.confirmation import Confirmation
@@ -260,6 +260,7 @@ class PanelResult:
         ]
         given = Conditions(
             is_in_time_order=is_in_time_order(self.folds),
+            untested=untested(self.folds),
             replaced=self.replaced,
             audit=self.audit.line if self.audit else NO_AUDIT,
             leaks=self.audit.failures if self.audit else (),

@@ -17,7 +17,6 @@ from candlecast.panel.panel import Panel
 from candlecast.runs import fresh_folder, is_run, prepare_runs
 from candlecast.runs.assets import asset_values
 from candlecast.runs.manifest import FORMAT, WEIGHTS
-from candlecast.runs.tables import COLUMNS
 from candlecast.runs.writing import parquet_bytes, weights_bytes, write_run
 from candlecast.text.json_values import json_values
 
@@ -133,7 +132,7 @@ def contents(result: PanelResult) -> dict[str, bytes]:
         "positions": pl.concat([_weights(result, name) for name in result.weights]),
         "fills": result.backtest.fills,
         "equity": result.backtest.equity,
-        "folds": result.folds.select(COLUMNS["folds"].keys()),
+        "folds": result.folds.drop(OF_FOLDS),
         "losses": result.losses,
     }
     return {f"{name}.parquet": parquet_bytes(frame) for name, frame in tables.items()} | {

@@ -9,6 +9,7 @@ from typing import Any, cast
 import numpy as np
 import polars as pl
 
+from candlecast.dataset.coverage import left_out
 from candlecast.dataset.folds import Fold, Folds, check_folds, require_folds
 from candlecast.dataset.forecast import Forecast
 from candlecast.dataset.jobs import Job
@@ -20,6 +21,7 @@ from candlecast.models import Baseline, Fitted, Model, NetModel, Pooled
 from candlecast.panel.samples import PanelSamples, Stack, stacked
 
 POOL = "all assets"  # the name of their one training
+FEWEST = 2  # assets at a moment that can be compared
 
 
 @dataclass(frozen=True, eq=False)
@@ -177,6 +179,10 @@ def marked(rows: Rows, size: int) -> np.ndarray:
 def fold_table(samples: PanelSamples, parts: Sequence[PanelFold]) -> pl.DataFrame:
     """One row for each fold, as that of a study of one asset; `assets_trained` and `assets_tested` count assets."""
     times = pl.Series(samples.panel.times).dt.replace_time_zone("UTC")
+    folds = {part.job.fold.index: part.job.fold for part in parts}
+    could = samples.is_complete.sum(axis=1) >= FEWEST
+    missed = left_out([folds[index].test for index in sorted(folds)], could, horizon=samples.horizon)
+    after = dict(zip(sorted(folds), missed, strict=True))
     rows: dict[int, dict[str, Any]] = {}
     for part in parts:
         fold = part.job.fold
@@ -190,6 +196,7 @@ def fold_table(samples: PanelSamples, parts: Sequence[PanelFold]) -> pl.DataFram
                 "test_last": times[fold.test.last],
                 "train_bars": len(fold.fit),
                 "test_bars": len(fold.test),
+                "left_out": int(after[fold.index]),
                 "train_rows": 0,
                 "assets_trained": 0,
                 "assets_tested": 0,

@@ -14,7 +14,7 @@ from candlecast.report.date_axis import date_ticks, decimal_years
 from candlecast.report.figures import Figure
 from candlecast.text.cells import percent
 from candlecast.text.formatting import close_moment, count
-from candlecast.walkforward.tables import is_in_time_order
+from candlecast.walkforward.tables import is_in_time_order, untested
 
 if TYPE_CHECKING:
     from candlecast.study.result import StudyResult
@@ -70,6 +70,9 @@ def timeline(result: StudyResult) -> Figure:
         f"{folds.height} folds. {order} At least {purge} between a training part and its test part are left out, because their "
         "outcomes are in the test part (purge)."
     )
+    missed, every = untested(folds)
+    if missed:
+        words += f" {missed:,} of {count(every, 'bar')} from the first tested one on are in no test part."
     if not result.losses.is_empty() and result.losses["valid"].is_not_nan().any():
         words += " The end of each training part is the validation part for early stopping."
     legend = (("grey bar", "training part"), ("blue bar", "test part"))

@@ -35,7 +35,7 @@ COLUMNS: dict[str, dict[str, Any]] = {
 }
 FURTHER_OWN = ("known_at", "mean", "naive", "target", "expected_return")  # columns of each further target
 HIGHEST = 1e100  # of numbers in a forecast, whose squares must be finite
-OPTIONAL = {"candles": set(ACTIVITY)}
+OPTIONAL = {"candles": dict.fromkeys(ACTIVITY, NUMBER), "folds": {"left_out": pl.Int64}}  # runs of any age
 KNOWN = {  # columns without nulls
     "candles": COLUMNS["candles"],
     "forecasts": ("time", "symbol", "model", "fold", "seed", "mean", "naive"),
@@ -126,7 +126,7 @@ def _outline(folder: Path, name: str, content: bytes) -> Outline:
         raise incomplete(folder, f"{name}.parquet: {error}") from error
     columns, expected = set(found.columns), set(COLUMNS[name])
     further = {each for each in columns - expected if name == "forecasts" and forecast.FURTHER.fullmatch(each)}
-    further |= (columns - expected) & OPTIONAL.get(name, set())
+    further |= (columns - expected) & OPTIONAL.get(name, {}).keys()
     if columns - further != expected:
         odd = sorted(columns - further ^ expected)[0]
         raise incomplete(folder, f"{name}.parquet has other columns than it should, such as {odd[:50]!r}")
@@ -143,12 +143,12 @@ def _table(folder: Path, name: str, content: bytes) -> pl.DataFrame:
         raise incomplete(folder, f"{name}.parquet: {str(error)[:200]}") from error
     for column, kind in frame.schema.items():
         own = column.partition("@")[0]
-        expected = COLUMNS[name].get(own, NUMBER)
+        expected = (COLUMNS[name] | OPTIONAL.get(name, {})).get(own, NUMBER)
         if kind != expected:
             raise incomplete(folder, f"{column[:50]} of {name}.parquet is of type {kind}, not {expected}")
         if kind == TIME and not frame[column].drop_nulls().is_between(*YEARS).all():
             raise incomplete(folder, f"{column[:50]} of {name}.parquet has a time beyond the years 1 to 9999")
-    for column in KNOWN[name]:
+    for column in (*KNOWN[name], *({"left_out"} & {*frame.columns})):
         if frame[column].null_count():
             raise incomplete(folder, f"{column} of {name}.parquet lacks values")
     return frame

@@ -41,7 +41,9 @@ def members_of(plan: Plan, *, progress: Listener) -> Callable[[Candles], Plan | 
 
     def own(candles: Candles) -> Plan | None:
         held = spans.get((candles.symbol, str(candles.interval)), ())
-        return replace(plan, assets=(), folds=WhileMember(plan.folds, held), largest=None) if held else None
+        return (
+            replace(plan, assets=(), folds=WhileMember(plan.folds, held, plan.largest), largest=None) if held else None
+        )
 
     return own
 

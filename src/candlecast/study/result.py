@@ -41,7 +41,7 @@ from candlecast.targets import Target, primary
 from candlecast.targets.words import described
 from candlecast.text.formatting import count as count_words
 from candlecast.text.notebook import notebook_paragraph
-from candlecast.walkforward.tables import is_in_time_order
+from candlecast.walkforward.tables import is_in_time_order, untested
 
 if TYPE_CHECKING:
     from candlecast.study.next_bar import NextBar
@@ -214,6 +214,7 @@ class StudyResult:
             self.positions[self.model],
             self.backtest,
             is_in_time_order=is_in_time_order(self.folds),
+            untested=untested(self.folds),
             implies_return=self.forecast.frame["expected_return"].null_count() < self.forecast.frame.height,
             described=[self.recipe.get(part) for part in ("features", "target", "rule", "model")],
             seed=self.seed,

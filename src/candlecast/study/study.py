@@ -298,7 +298,7 @@ class Study:
             ),
             costs=self.costs,
             cash=self.cash,
-            folds=tables.fold_table(studied),
+            folds=tables.fold_table(studied, is_whole=_is_ranked(self.folds)),
             losses=tables.loss_table(studied),
             lost=tables.lost(studied),
             tensors={part.job.key: part.fitted.tensors() for part in studied},
@@ -330,6 +330,11 @@ class Study:
         if learns_position(self.model):
             return HoldPosition()
         return VOLATILITY_RULE if isinstance(primary(self.target), Volatility) else NoTradeBand()
+
+
+def _is_ranked(folds: Folds) -> bool:
+    """Whether test parts are left out only where the asset was not among the largest ones, which was known before each."""
+    return isinstance(folds, WhileMember) and folds.largest is not None
 
 
 def _from(forecast: Forecast, since: datetime) -> Forecast:

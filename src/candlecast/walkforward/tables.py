@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import polars as pl
 
+from candlecast.dataset.coverage import left_out
 from candlecast.ledger import Searched
 from candlecast.models import Fitted, FittedSearch
 from candlecast.models.wrappers.conformal import FittedConformal
@@ -37,11 +38,17 @@ def lost(parts: list[FoldForecast]) -> dict[str, int]:
     return {**parts[0].job.samples.dropped_rows, "purge and embargo, in a fold": max(purged)}
 
 
-def fold_table(parts: list[FoldForecast]) -> pl.DataFrame:
-    """One row for each fold: `fold`, closes of its first and last bars, and how many of them train and are tested."""
+def fold_table(parts: list[FoldForecast], *, is_whole: bool = False) -> pl.DataFrame:
+    """One row for each fold: `fold`, closes of its first and last bars, and how many of them train and are tested.
+
+    `left_out` counts the bars after its own that no fold tests (`dataset.coverage`); none of folds that are known to be whole.
+    """
     folds = {part.job.fold.index: part.job for part in parts}
+    samples = parts[0].job.samples
+    tests = [folds[index].fold.test for index in sorted(folds)]
+    missed = left_out(tests, samples.is_complete, horizon=samples.horizon) * (not is_whole)
     rows = []
-    for index, job in sorted(folds.items()):
+    for (index, job), after in zip(sorted(folds.items()), missed, strict=True):
         closes = job.samples.candles.frame["close_time"]
         fold = job.fold
         rows.append(
@@ -53,6 +60,7 @@ def fold_table(parts: list[FoldForecast]) -> pl.DataFrame:
                 "test_last": closes[fold.test.last],
                 "train_bars": len(job.fit_rows),
                 "test_bars": len(job.test_rows),
+                "left_out": int(after),
             }
         )
     return pl.DataFrame(rows)
@@ -65,6 +73,16 @@ def is_in_time_order(folds: pl.DataFrame) -> bool:
     `PurgedKFold` and `CombinatorialPurged` were made by models that knew what came after.
     """
     return bool((folds["train_last"] < folds["test_first"]).all())
+
+
+def untested(folds: pl.DataFrame) -> tuple[int, int]:
+    """Of a `fold_table`: the bars that no fold tests, and all bars from the first tested one on; none where it does not say.
+
+    >>> untested(pl.DataFrame({"test_bars": [100, 50], "left_out": [30, 0]}))
+    (30, 180)
+    """
+    missed = int(folds["left_out"].sum()) if "left_out" in folds.columns else 0
+    return missed, missed + int(folds["test_bars"].sum())
 
 
 def loss_table(parts: list[FoldForecast]) -> pl.DataFrame:

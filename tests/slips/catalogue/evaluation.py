@@ -113,11 +113,6 @@ SLIPS = [
                 "is_lost = conditions.middle_bps <= MIN_LEFT * cost",
                 "is_lost = conditions.middle_bps > MIN_LEFT * cost",
             ),
-            (
-                "folds-out-of-order-allowed",
-                "if evidence.conditions.is_in_time_order:\n        return None",
-                "return None",
-            ),
             ("averaged-opens-allowed", "elif found.has_averaged_opens:", "elif False:"),
             (
                 "lost-growth-allowed",
@@ -126,6 +121,20 @@ SLIPS = [
             ),
             ("cut-moves-allowed", "            _capped(result, evidence),\n", ""),
             ("early-activity-allowed", "if found is not None and found.early_activity:", "if False:"),
+        ],
+    ),
+    *slips(
+        "evaluation",
+        "evaluation/fold_objections.py",
+        "tests/evaluation/test_objections.py tests/evaluation/test_folds_that_leave_bars_out.py",
+        [
+            (
+                "folds-out-of-order-allowed",
+                "if evidence.conditions.is_in_time_order:\n        return None",
+                "return None",
+            ),
+            ("left-out-bars-allowed", "if not missed:", "if True:"),
+            ("left-out-bars-are-of-trading", "        is_of_forecast=True,\n", ""),
         ],
     ),
     *slips(

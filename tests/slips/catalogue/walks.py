@@ -39,6 +39,24 @@ SLIPS = [
     ),
     *slips(
         "dataset",
+        "dataset/coverage.py",
+        "tests/dataset/test_coverage.py",
+        [
+            ("end-of-any-length", "if rest.sum() < min(map(len, tests)):", "if True:"),
+            ("end-of-a-whole-part", "rest.sum() < min(", "rest.sum() <= min("),
+            ("unknown-outcomes-due", "could[: len(could) - horizon]", "could"),
+            ("start-left-out", "& (due > tested[0])", ""),
+            ("last-of-several", "reversed(range(len(tests)))", "range(len(tests))"),
+        ],
+    ),
+    *slips(
+        "dataset",
+        "dataset/membership.py",
+        "tests/evaluation/test_folds_that_leave_bars_out.py",
+        [("members-of-any-folds", "if self.largest is not None and left_out(", "if False and left_out(")],
+    ),
+    *slips(
+        "dataset",
         "dataset/samples.py",
         "tests/dataset/test_windows.py",
         [
