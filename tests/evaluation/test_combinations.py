@@ -1,6 +1,8 @@
-"""Forecasts that are made of those of earlier trials are tested as the best of all such combinations."""
+"""Trials that are made of earlier ones are tested as the best of all such combinations."""
 
 from __future__ import annotations
+
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -8,45 +10,117 @@ from scipy import stats
 from sklearn.base import BaseEstimator
 
 import candlecast as cc
-from candlecast.evaluation.combinations import directions_of
+from candlecast.evaluation.combinations import Made, made_of
+from candlecast.evaluation.trial_count import count
 from candlecast.features import Feature
-from candlecast.ledger import Ledger
+from candlecast.ledger import Ledger, Trial
 from candlecast.ledger.profile import Profile
 from candlecast.sources import synthetic
 from candlecast.stats import combined_p_value
+from candlecast.stats.combined import shared_p_value
 
-BUCKETS = 700
+BUCKETS, COUNT = 700, 60
 
 
-def profile(skills: np.ndarray) -> Profile:
-    values = np.zeros((3, len(skills)), np.float32)
+def profile(skills: np.ndarray, alphas: np.ndarray | None = None) -> Profile:
+    values = np.zeros((3, len(skills)))
     values[2] = skills / np.abs(skills).max()
+    if alphas is not None:
+        values[1] = alphas / np.abs(alphas).max()
     return Profile(86_400_000_000, 0, values)
+
+
+def score(series: np.ndarray) -> float:
+    return float(series.sum() / np.sqrt(series @ series))
+
+
+def own_score(own: np.ndarray, earlier: list[np.ndarray]) -> float:
+    """What is left of the t-statistic of a forecast's skill."""
+    return made_of(profile(own), [profile(each) for each in earlier])["skills"].own * score(own)
 
 
 @pytest.fixture
 def signals():
-    return np.random.default_rng(0).normal(size=(60, BUCKETS))
+    return np.random.default_rng(0).normal(size=(COUNT, BUCKETS))
 
 
-def test_a_sum_of_signals_with_the_signs_that_did_better_has_many_directions(signals):
-    signs = np.sign(signals.mean(axis=1, keepdims=True))
-    own = profile((signs * signals).sum(axis=0))
-    assert directions_of(own, [profile(each) for each in signals]) == pytest.approx(60, rel=0.3)
+@pytest.fixture
+def best_sum(signals):
+    return (np.sign(signals.sum(axis=1, keepdims=True)) * signals).sum(axis=0)
+
+
+def test_of_a_sum_of_signals_with_the_signs_that_did_better_little_is_its_own(signals, best_sum):
+    found = made_of(profile(best_sum), [profile(each) for each in signals])
+    assert score(best_sum) > 5 and found["skills"].own * score(best_sum) < 2
+    assert found["skills"].directions == pytest.approx(COUNT, rel=0.3) and found["alphas"] == Made()
     whole = signals.sum(axis=0)
-    ablations = [profile(whole), *(profile(whole - each) for each in signals)]
-    assert directions_of(own, ablations) > 30
+    assert own_score(best_sum, [whole, *(whole - each for each in signals)]) < 2
 
 
-def test_one_of_its_own_one_of_many_and_one_among_similar_ones_has_one(signals):
-    generator, every = np.random.default_rng(1), [profile(each) for each in signals]
-    assert directions_of(profile(generator.normal(size=BUCKETS)), every) == 1.0
-    assert directions_of(profile(signals[3]), every) == pytest.approx(1.0)
-    common = generator.normal(size=BUCKETS)
-    alike = [profile(common + 0.3 * generator.normal(size=BUCKETS)) for _ in range(13)]
-    assert directions_of(alike[0], alike[1:]) < 1.2
-    assert directions_of(profile(common), []) == directions_of(profile(common), every[:1]) == 1.0
-    assert directions_of(profile(np.ones(40)), [profile(signals[0]), profile(np.ones(40))]) == pytest.approx(1.0)
+@pytest.mark.parametrize("size", [0.5, 0.1, 1e-3, 1e-6, 1e-8])
+def test_small_differences_of_trials_that_share_one_large_signal_are_combinations(signals, best_sum, size):
+    common = np.random.default_rng(1).normal(size=BUCKETS)
+    earlier = list(common + size * signals)
+    assert own_score(best_sum, earlier) < 2
+    assert own_score(best_sum / np.sqrt(COUNT) + 0.7 * common, earlier) < 2.5  # hidden in what they share
+    assert own_score(best_sum / np.sqrt(COUNT) + 0.7 * np.random.default_rng(2).normal(size=BUCKETS), earlier) < 2.5
+    best = max(signals, key=score)
+    assert (
+        score(best) > 2 and own_score(best, earlier) < 1.5
+    )  # one of the differences, which the best trial hardly shows
+
+
+def test_a_combination_that_was_studied_before_is_still_one(signals, best_sum):
+    generator = np.random.default_rng(3)
+    again = best_sum + 0.2 * best_sum.std() * generator.normal(size=BUCKETS)
+    assert score(again) > 5 and own_score(again, [*signals, best_sum]) < 2.5
+
+
+def test_an_edge_stays_its_own_among_variants_and_other_ideas(signals):
+    generator = np.random.default_rng(4)
+    idea = generator.normal(0.25, 1.0, size=BUCKETS)
+    variants = [idea + spread * generator.normal(size=BUCKETS) for spread in np.tile([0.05, 0.3, 0.6], 14)]
+    for earlier in (list(signals), variants, [*signals, *variants]):
+        for own in (idea, variants[0], idea + 0.4 * generator.normal(size=BUCKETS), np.mean(variants, axis=0)):
+            assert score(own) > 5 and own_score(own, earlier) > 0.95 * score(own)
+    assert made_of(profile(idea), [])["skills"] == made_of(profile(idea), [profile(idea)])["skills"] == Made()
+    assert own_score(np.ones(40), [signals[0], np.ones(40)]) == pytest.approx(score(np.ones(40)))
+
+
+def test_positions_are_combinations_as_forecasts_are(signals, best_sum):
+    flat = np.random.default_rng(5).normal(size=(COUNT + 1, BUCKETS))  # a forecast of its own
+    common = np.random.default_rng(6).normal(size=BUCKETS)
+    for series in (signals, common + 0.1 * signals):
+        earlier = [profile(flat[place], each) for place, each in enumerate(series)]
+        assert made_of(profile(flat[-1], best_sum), earlier)["alphas"].own * score(best_sum) < 2
+    forecasts = [
+        profile(each, flat[place]) for place, each in enumerate(signals)
+    ]  # positions from forecasts of earlier trials
+    assert made_of(profile(flat[-1], best_sum), forecasts)["alphas"].own * score(best_sum) < 2
+
+
+def test_an_account_is_not_near_to_the_skill_of_another_forecast(signals, best_sum):
+    """A forecast of volatility has a large t-statistic, of which an account that goes with it a little has none."""
+    large = np.random.default_rng(7).normal(0.3, 1.0, size=BUCKETS)
+    own = best_sum + 0.4 * best_sum.std() * large
+    earlier = [profile(large, each) for each in signals]
+    assert score(own) > 6 and made_of(profile(large, own), earlier)["alphas"].own * score(own) < 2.5
+
+
+def test_the_tests_of_an_account_count_what_is_its_own(signals, best_sum):
+    times = np.datetime64("2024-01-01", "us") + np.arange(1, BUCKETS + 1) * np.timedelta64(1, "D")
+    ledger = Ledger.in_memory()
+
+    def trial(name, alphas):
+        outline = replace(profile(np.random.default_rng(8).normal(size=BUCKETS), alphas), first=19_723)
+        return Trial("d", {"name": name}, "0.1", "A", "1d", name, 365.0, times, alphas / 100, profile=outline)
+
+    for place, each in enumerate(signals):
+        ledger.record(trial(f"{place}", each))
+    found = count(trial("sum", best_sum), ledger.entries())
+    assert found.trade_own < 0.4 and found.trade_directions > 30 and found.forecast_own == 1.0
+    assert shared_p_value(1e-8, found.trade_own) > 0.01 and np.isnan(shared_p_value(np.nan, 0.5))
+    assert shared_p_value(0.7, 0.0) == 0.7 and shared_p_value(0.0, 0.5) < 1e-60
 
 
 def test_the_best_combination_of_signals_without_skill_is_significant_as_often_as_it_should_be():
@@ -95,11 +169,13 @@ def test_signs_that_were_read_off_the_baselines_of_an_earlier_study_are_no_forec
         signs.append((lag, 1 if (frame["mean"] * frame["target"]).mean() > 0 else -1))
     summed = cc.Sklearn(Lags(tuple(signs)), name="sum", window=count)
     verdict = study(summed).run(candles, ledger=ledger).verdict
-    assert verdict.evidence.trial_count.directions > 10 and verdict.evidence.forecast_p < 0.001
+    assert verdict.evidence.trial_count.forecast_directions > 10 and verdict.evidence.forecast_p < 0.001
     assert not verdict.is_forecastable and "its forecast is a combination of those of earlier trials" in verdict.text
-    assert (
-        study(summed).run(candles, ledger=Ledger.in_memory()).verdict.is_forecastable
-    )  # what was tried elsewhere is unknown
+    alone = study(summed).run(candles, ledger=Ledger.in_memory()).verdict  # what was tried elsewhere is unknown
+    assert alone.is_forecastable
+    halved = alone.evidence.among(replace(alone.evidence.trial_count, trade_own=0.5))
+    for test in ("return_p_adjusted", "timing_p_adjusted", "sharpe_p_adjusted"):
+        assert getattr(halved, test) > 2 * getattr(alone.evidence, test)
 
 
 LAGS = 30
@@ -139,4 +215,4 @@ def test_a_combination_is_known_on_bars_of_another_length():
     summed = Feature("sum", lambda candles: lagged_days(candles) @ np.array(signs), 2 * LAGS + 3)
     found = study(cc.LinearRegression(), summed).run(halves, ledger=ledger)
     assert found.verdict.evidence.forecast_p < 0.01
-    assert found.trial_count.directions > 10 and not found.verdict.is_forecastable
+    assert found.verdict.evidence.trial_count.forecast_directions > 10 and not found.verdict.is_forecastable

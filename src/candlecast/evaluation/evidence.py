@@ -16,7 +16,6 @@ from candlecast.stats import (
     adjusted_p_value,
     bootstrap_p_values,
     check_rare_losses,
-    combined_p_value,
     deflated_sharpe,
     detectable_r2,
     detectable_sharpe,
@@ -26,6 +25,7 @@ from candlecast.stats import (
     sharpe_difference,
     track_record,
 )
+from candlecast.stats.combined import shared_p_value
 from candlecast.stats.persistence import persistent_p_value
 from candlecast.text.json_values import json_values
 
@@ -101,17 +101,21 @@ class Evidence:
     def among(self, trial_count: TrialCount) -> Evidence:
         """The same tests, adjusted for other trials."""
         before, after = trial_count.trades_before, trial_count.trades
+
+        def of_account(p_value: float) -> float:
+            return adjusted_p_value(shared_p_value(p_value, trial_count.trade_own), before=before, after=after)
+
         lucky, yearly = lucky_sharpe(self.record, after), self.bars_per_year
         return replace(
             self,
             forecast_p_adjusted=adjusted_p_value(
-                combined_p_value(self.forecast_p, trial_count.directions),
+                shared_p_value(self.forecast_p, trial_count.forecast_own),
                 before=trial_count.forecasts_before,
                 after=trial_count.forecasts,
             ),
-            return_p_adjusted=adjusted_p_value(self.return_p, before=before, after=after),
-            timing_p_adjusted=adjusted_p_value(self.timing_p, before=before, after=after),
-            sharpe_p_adjusted=adjusted_p_value(self.sharpe_p, before=before, after=after),
+            return_p_adjusted=of_account(self.return_p),
+            timing_p_adjusted=of_account(self.timing_p),
+            sharpe_p_adjusted=of_account(self.sharpe_p),
             lucky_sharpe=lucky * math.sqrt(yearly),
             deflated_sharpe=0.0 if self.is_ruined else deflated_sharpe(self.record, trials=after),
             years_needed=float(_bars_needed(self.record, lucky) / yearly),

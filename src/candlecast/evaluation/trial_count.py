@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from candlecast.evaluation.combinations import directions_of
+from candlecast.evaluation.combinations import made_of
 from candlecast.ledger import Entry, Ledger, Trial
 from candlecast.ledger.profile import ROUNDING, Profile, groups, side_by_side
 from candlecast.ledger.sketch import Sketch, are_alike
@@ -36,6 +36,9 @@ class TrialCount:
     content: identifies the result that was counted.
     tried: of a panel, the number of assets in earlier trials of the same interval and time, where at least half of its own are
     among them, by symbol or by their returns (`ledger.sketch`); left_out: how many of these are not in the panel.
+    forecast_own, trade_own: the share of the t-statistics, of the forecast and of the account, that is the trial's own, where
+    the rest is the choice of a combination of earlier trials, in forecast_directions and trade_directions
+    (`evaluation.combinations`).
 
     Every trial of the workspace counts, whatever its market, interval and target: the best of twenty trials is chosen among
     twenty, on whichever markets they are.
@@ -52,7 +55,10 @@ class TrialCount:
     content: str = ""
     tried: int = 0
     left_out: int = 0
-    directions: float = 1.0
+    forecast_own: float = 1.0
+    trade_own: float = 1.0
+    forecast_directions: float = 1.0
+    trade_directions: float = 1.0
     unfinished: int = 0
 
     @property
@@ -208,6 +214,7 @@ class _Seen:
 
     def trial_count(self, trial: Trial, own: Entry) -> TrialCount:
         forecasts, trades = self.counted
+        made = made_of(own.profile, [entry.profile for entry in self.before])
         return TrialCount(
             trials=self.trials,
             family=self.families[own.family],
@@ -218,7 +225,10 @@ class _Seen:
             overfitting=self.overfitting[_series(own)],
             compared=0 if math.isnan(self.overfitting[_series(own)]) else self.compared[_series(own)],
             content=trial.content,
-            directions=directions_of(own.profile, [entry.profile for entry in self.before]),
+            forecast_own=made["skills"].own,
+            trade_own=made["alphas"].own,
+            forecast_directions=made["skills"].directions,
+            trade_directions=made["alphas"].directions,
             unfinished=self.unfinished,
             **self._selection(own),
         )

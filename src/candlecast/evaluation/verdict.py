@@ -17,7 +17,6 @@ from candlecast.evaluation.measures import HEADINGS, Measure, measures
 from candlecast.evaluation.objection import Objection
 from candlecast.evaluation.objections import cautions, objections
 from candlecast.evaluation.trial_count import TrialCount, unfinished_words
-from candlecast.stats.combined import ALONE
 from candlecast.targets import Target
 from candlecast.targets.words import described
 from candlecast.text.formatting import count, number, p_value, percent, years
@@ -33,6 +32,7 @@ PREMISE = (
 )
 PANEL_PREMISE = "if all prices are in one currency"
 CARRY_PREMISE = "if holding costs no more than the costs charge"
+CHOSEN = 0.05  # share of a t-statistic: less is not named
 TESTED_BY = "test the prices at a second source: candlecast confirm RUN FILE, or result.confirm(other)"
 
 
@@ -292,11 +292,15 @@ def trial_words(observations: int, trained: int, evidence: Evidence) -> str:
             f", {trial_count.family:,} of this market, interval and target; effective number of trials: "
             f"{trial_count.forecasts:.1f} as forecasts, {trial_count.trades:.1f} as strategies"
         )
-    if trial_count.directions > ALONE:
-        words += (
-            f"; its forecast is a combination of those of earlier trials, in {trial_count.directions:.0f} directions, and is "
-            "tested as the best of all such combinations"
-        )
+    for name, own, directions in (
+        ("forecast", trial_count.forecast_own, trial_count.forecast_directions),
+        ("account", trial_count.trade_own, trial_count.trade_directions),
+    ):
+        if own < 1.0 - CHOSEN:
+            words += (
+                f"; its {name} is a combination of those of earlier trials, in {count(round(directions), 'direction')}: "
+                f"tested as the best of all such combinations, {percent(own, 0)} of its t-statistic counts"
+            )
     if trial_count.overfitting_words:
         words += f"; {trial_count.overfitting_words}"
     return words

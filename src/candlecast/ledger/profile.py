@@ -19,15 +19,17 @@ import numpy as np
 KINDS = ("returns", "alphas", "skills")
 MAX_BUCKETS = 1_024
 WIDEST = 32  # times the narrowest buckets of a group; trials of more different widths count as independent
+VALUES = {4: "<f4", 8: "<f8"}  # by bytes; ledgers of older versions have the shorter ones
 HEADER = 3  # numbers before the values: width, first bucket, number of buckets
 ROUNDING = 1e-6  # of a column's length: less spread than that is rounding
 
 
 @dataclass(frozen=True, eq=False)
 class Profile:
-    """Sums of three series over buckets of `width` microseconds: `values` float32 (3, buckets), from bucket `first` on.
+    """Sums of three series over buckets of `width` microseconds: `values` float64 (3, buckets), from bucket `first` on.
 
-    Each series is scaled so that its largest absolute sum is 1, which changes no correlation.
+    Each series is scaled so that its largest absolute sum is 1, which changes no correlation. Small differences of trials
+    that share one large signal are kept: figures show them as well.
     """
 
     width: int
@@ -47,15 +49,16 @@ class Profile:
     def pack(self) -> bytes:
         """The profile as bytes, for the ledger."""
         header = np.array([self.width, self.first, self.values.shape[1]], "<i8")
-        return header.tobytes() + self.values.astype("<f4").tobytes()
+        return header.tobytes() + self.values.astype("<f8").tobytes()
 
     @classmethod
     def unpack(cls, content: bytes) -> Profile:
         """The profile of such bytes. Raises ValueError for any others."""
-        header, values = np.frombuffer(content[: 8 * HEADER], "<i8"), np.frombuffer(content[8 * HEADER :], "<f4")
-        if len(header) != HEADER or header[0] < 1 or header[2] < 1 or len(values) != len(KINDS) * header[2]:
+        header, rest = np.frombuffer(content[: 8 * HEADER], "<i8"), content[8 * HEADER :]
+        size = len(rest) // max(len(KINDS) * int(header[2]), 1) if len(header) == HEADER else 0
+        if size not in VALUES or header[0] < 1 or header[2] < 1 or len(rest) != size * len(KINDS) * header[2]:
             raise ValueError(f"{len(content)} bytes are no profile")
-        return cls(int(header[0]), int(header[1]), values.reshape(len(KINDS), -1))
+        return cls(int(header[0]), int(header[1]), np.frombuffer(rest, VALUES[size]).reshape(len(KINDS), -1))
 
 
 def profile_of(
@@ -73,13 +76,13 @@ def profile_of(
 
     >>> day = np.datetime64("2024-01-01", "us") + np.arange(3) * np.timedelta64(1, "D")
     >>> profile_of(day, np.array([0.02, 0.0, -0.01]), step=86_400_000_000).values[0]
-    array([ 1. ,  0. , -0.5], dtype=float32)
+    array([ 1. ,  0. , -0.5])
     """
     series = [(times, returns), (times, _residual(returns, benchmark)), skills or (times, returns)]
     closes = [each.astype("datetime64[us]").astype(np.int64) - 1 for each, _ in series]
     known = [each for each in closes if len(each)]
     if not known:
-        return Profile(step, 0, np.zeros((len(KINDS), 1), np.float32))
+        return Profile(step, 0, np.zeros((len(KINDS), 1)))
     first, last = min(int(each.min()) for each in known), max(int(each.max()) for each in known)
     width = step
     while last // width - first // width >= MAX_BUCKETS:
@@ -93,7 +96,7 @@ def profile_of(
     )
     largest = np.abs(values).max(axis=1, keepdims=True)
     values = np.divide(values, largest, out=np.zeros_like(values), where=largest > 0)
-    return Profile(width, start, values.astype(np.float32))
+    return Profile(width, start, values)
 
 
 def groups(profiles: Sequence[Profile]) -> list[list[int]]:

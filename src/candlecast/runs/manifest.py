@@ -271,9 +271,9 @@ SEARCHED: dict[str, Check] = {
 TRIAL_COUNT: dict[str, Check] = {
     "trials": is_whole,
     **dict.fromkeys(("family", "compared", "tried", "left_out", "unfinished"), _is_count),
-    **dict.fromkeys(
-        ("forecasts", "trades", "forecasts_before", "trades_before", "effective", "directions"), _is_amount
-    ),
+    **dict.fromkeys(("forecasts", "trades", "forecasts_before", "trades_before", "effective"), _is_amount),
+    **dict.fromkeys(("forecast_directions", "trade_directions"), _is_amount),
+    **dict.fromkeys(("forecast_own", "trade_own"), lambda value: is_number(value) and 0.0 <= value <= 1.0),
     "overfitting": lambda value: is_number(value) and 0.0 <= value <= 1.0,
     "content": _is_text,
 }

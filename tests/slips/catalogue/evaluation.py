@@ -139,11 +139,19 @@ SLIPS = [
     ),
     *slips(
         "evaluation",
+        "evaluation/evidence.py",
+        "tests/evaluation/test_combinations.py",
+        [("combined-positions-allowed", "shared_p_value(p_value, trial_count.trade_own)", "p_value")],
+    ),
+    *slips(
+        "evaluation",
         "evaluation/combinations.py",
         "tests/evaluation/test_combinations.py",
         [
-            ("own-forecasts-combined", "* len(own) / free > MADE", "* len(own) / free > -9.0"),
-            ("alike-as-many", "return float(min(weights.sum()", "return float(max(weights.sum()"),
+            ("variants-combined", "rest = parts - _near(parts, basis.T @ others[:, may_be_near])", "rest = parts"),
+            ("small-differences-lost", "if large.shape[1] >= min(columns.shape) or not is_there.any():", "if True:"),
+            ("combinations-of-combinations", "others[:, ~is_made], may_be_near[~is_made]", "others, may_be_near"),
+            ("near-to-any-skill", "(np.abs(own @ others) > SAME)", "(np.abs(own @ others) > 0.0)"),
         ],
     ),
     *slips(
