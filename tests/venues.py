@@ -41,7 +41,9 @@ def with_day_totals(candles: Candles, *, bars: int) -> Candles:
     """A table in which volume and taker volume of the whole day, `bars` bars, stand beside each of them, the first included."""
     days = np.arange(len(candles)) // bars
     totals = {name: np.bincount(days, getattr(candles, name))[days] for name in ("volume", "taker_volume")}
-    return replace(candles, frame=candles.frame.with_columns(**{name: pl.Series(each) for name, each in totals.items()}))
+    return replace(
+        candles, frame=candles.frame.with_columns(**{name: pl.Series(each) for name, each in totals.items()})
+    )
 
 
 def filled_between(candles: Candles, *, every: int) -> Candles:

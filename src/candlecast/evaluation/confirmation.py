@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -27,37 +27,14 @@ INDEPENDENCE = (
 MOSTLY = 0.5  # share of equal opens, from which on both may have one feed in common
 
 
-class Judged(Protocol):
-    """What a confirmation reads of a result: `StudyResult` or `PanelResult`."""
-
-    @property
-    def model(self) -> str:
-        """Name of the studied model."""
-        ...
-
-    @property
-    def verdict(self) -> Verdict:
-        """What it says."""
-        ...
-
-    @property
-    def backtest(self) -> BacktestResult:
-        """The account."""
-        ...
-
-    def summary(self) -> pl.DataFrame:
-        """Statistics of the account."""
-        ...
-
-
 @dataclass(frozen=True)
 class Found:
     """What a study found in the candles of one source.
 
     headline, has_edge, is_forecastable, pays: of its verdict. skill: how good the forecasts are, by `measure`; forecast_p:
-    p-value of no skill. annual_return: a fraction, of the whole time where that is less than a year. sharpe: ratio a year. break_even_bps:
-    costs a side at which it earns nothing; infinite where it earns at any, NaN where it loses even without costs. growth_p:
-    bootstrap p-value of no growth. Both p-values are adjusted for all trials of the workspace.
+    p-value of no skill. annual_return: a fraction, of the whole time where that is less than a year (`is_annual`). sharpe: ratio
+    a year. break_even_bps: costs a side at which it earns nothing; infinite where it earns at any, NaN where it loses even
+    without costs. growth_p: bootstrap p-value of no growth. Both p-values are adjusted for all trials of the workspace.
     """
 
     headline: str
@@ -74,9 +51,9 @@ class Found:
     is_annual: bool
 
     @classmethod
-    def of(cls, result: Judged) -> Found:
-        """That of a result."""
-        verdict, lines = result.verdict, _lines(result.summary())
+    def of(cls, verdict: Verdict, summary: pl.DataFrame) -> Found:
+        """What a verdict says, with the statistics of its account."""
+        lines = _lines(summary)
         forecast, _ = verdict.answers
         return cls(
             headline=verdict.headline,
@@ -233,14 +210,20 @@ class Confirmation:
 
 
 def compare_sources(
-    pairs: Sequence[PairedBars], result: Judged, *, symbol: str, assets: int = 0, missing_assets: int = 0
+    pairs: Sequence[PairedBars],
+    account: BacktestResult,
+    own: Found,
+    *,
+    symbol: str,
+    model: str,
+    assets: int = 0,
+    missing_assets: int = 0,
 ) -> Confirmation:
     """How the candles of two sources compare, before the study is repeated on the second ones.
 
     `pairs` are the bars of both sources: of one asset, or of each of the `assets` of a panel; `missing_assets` is the number of
     those that the second source lacks.
     """
-    account = result.backtest
     cost_bps = account.costs.per_side_bps
     equal = float(np.concatenate([each.is_repeated for each in pairs]).mean())
     tested, bars = sum(each.tested for each in pairs), sum(len(each.own) for each in pairs)
@@ -248,7 +231,7 @@ def compare_sources(
     return Confirmation(
         symbol=symbol,
         interval=str(pairs[0].own.interval),
-        model=result.model,
+        model=model,
         own_source="the run" if assets else source_words(pairs[0].own),
         other_source="the second source" if assets else source_words(pairs[0].given),
         first=min(times[0] for times in frames),
@@ -263,7 +246,7 @@ def compare_sources(
         closes_apart_share=_apart_share(pairs, 1, cost_bps),
         cost_bps=cost_bps,
         equal_share=equal,
-        own=Found.of(result),
+        own=own,
         notes=tuple(_notes(pairs, equal, missing_assets)),
     )
 
@@ -290,8 +273,8 @@ def _notes(pairs: Sequence[PairedBars], equal: float, missing_assets: int) -> li
     scaled = [each for each in pairs if abs(math.log(each.scale)) > MOVED]
     if scaled:
         notes.append(
-            f"prices of {source_words(scaled[0].given)} are at another level (those of the run are {scaled[0].scale:.6g} times as "
-            "high): only returns are compared"
+            f"prices of {source_words(scaled[0].given)} are at another level (those of the run are {scaled[0].scale:.6g} times "
+            "as high): only returns are compared"
         )
     moved = max(pairs, key=lambda each: each.level_move)
     if moved.level_move > MOVED:

@@ -132,7 +132,6 @@ class PairedBars:
         return max(self.correlation, self.long_correlation) >= LEAST_CORRELATION and not self.drifts
 
 
-
 def pair_bars(own: Candles, other: Candles, *, since: datetime) -> PairedBars:
     """The bars of both sources from the close `since` on. Bars of a day and more are paired by their date.
 

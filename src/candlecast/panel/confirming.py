@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from candlecast.candles import Candles
 from candlecast.backtesting.validation import require_kind
+from candlecast.candles import Candles
 from candlecast.errors import NotEnoughDataError, listed
 from candlecast.evaluation.confirmation import Confirmation, Found, compare_sources
 from candlecast.evaluation.second_source import PairedBars, pair_bars, within
@@ -46,7 +46,15 @@ def confirm_panel(
         else:
             pairs.append(paired)
     _require_enough(weights, symbols, lacking)
-    compared = compare_sources(pairs, result, symbol=traded.panel.name, assets=len(pairs), missing_assets=len(lacking))
+    compared = compare_sources(
+        pairs,
+        result.backtest,
+        Found.of(result.verdict, result.summary()),
+        symbol=traded.panel.name,
+        model=result.model,
+        assets=len(pairs),
+        missing_assets=len(lacking),
+    )
     if not compared.own.has_edge or compared.has_same_prices:
         return compared
     given = [
@@ -54,12 +62,11 @@ def confirm_panel(
         for each in result.panel.assets
         if each.symbol in others and each.symbol not in lacking
     ]
-    return replace(compared, other=Found.of(_repeated(result, given, study, progress)))
+    repeated = _repeated(result, given, study, progress)
+    return replace(compared, other=Found.of(repeated.verdict, repeated.summary()))
 
 
-def _repeated(
-    result: PanelResult, assets: list[Candles], study: PanelStudy | None, progress: Listener
-) -> PanelResult:
+def _repeated(result: PanelResult, assets: list[Candles], study: PanelStudy | None, progress: Listener) -> PanelResult:
     """The result of the same study on the candles of the second source: a trial of the same ledger."""
     from candlecast.panel.study import PanelStudy
 

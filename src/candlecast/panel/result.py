@@ -341,9 +341,7 @@ class PanelResult:
 
         return next_moment(self, assets, study=study, progress=progress)
 
-    def confirm(
-        self, assets: Any, *, study: PanelStudy | None = None, progress: Listener = ignore
-    ) -> Confirmation:
+    def confirm(self, assets: Any, *, study: PanelStudy | None = None, progress: Listener = ignore) -> Confirmation:
         """The same study on the candles of a second source of the assets: is the edge there too?
 
         See `StudyResult.confirm`. Assets that the second source lacks are left out when the study is repeated.

@@ -25,11 +25,12 @@ def confirm(
     """How the candles compare, and what the study finds in those of the second source."""
     tested_since = result.positions[result.model].frame["time"][0]
     paired = pair_bars(result.candles, other, since=tested_since)
-    compared = compare_sources([paired], result, symbol=result.candles.symbol)
+    own = Found.of(result.verdict, result.summary())
+    compared = compare_sources([paired], result.backtest, own, symbol=result.candles.symbol, model=result.model)
     if not compared.own.has_edge or compared.has_same_prices:
         return compared
     repeated = _repeated(result, within(other, result.candles), study, progress)
-    return replace(compared, other=Found.of(repeated))
+    return replace(compared, other=Found.of(repeated.verdict, repeated.summary()))
 
 
 def _repeated(result: StudyResult, candles: Candles, study: Study | None, progress: Listener) -> StudyResult:

@@ -422,9 +422,7 @@ class StudyResult:
 
         return next_bar(self, candles, study=study, progress=progress)
 
-    def confirm(
-        self, other: Any, *, study: Study | None = None, progress: Listener = ignore
-    ) -> Confirmation:
+    def confirm(self, other: Any, *, study: Study | None = None, progress: Listener = ignore) -> Confirmation:
         """The same study on the candles of a second source of the asset: is the edge there too?
 
         Candles of one source cannot show that one could have traded at their prices, nor that they knew no more than their times
