@@ -29,6 +29,23 @@ def with_offsets(candles: Candles, *, seed: int, every: int = 25, size: float = 
     return _with_prices(candles, candles.open * at_open, candles.close * at_close, candles.volume)
 
 
+def with_flow(candles: Candles, *, seed: int, noise: float = 0.1) -> Candles:
+    """The candles with `taker_volume`: buyers took more of the volume in bars that rose, up to a normal noise of their share."""
+    generator = np.random.default_rng(seed)
+    moves = np.log(candles.close / candles.open)
+    share = 0.5 + 0.2 * np.tanh(moves / moves.std()) + noise * generator.standard_normal(len(candles))
+    return candles.with_activity(taker_volume=candles.volume * np.clip(share, 0.0, 1.0))
+
+
+def with_day_totals(candles: Candles, *, bars: int) -> Candles:
+    """A table in which volume and taker volume of the whole day, `bars` bars, stand beside each of them, the first included."""
+    days = np.arange(len(candles)) // bars
+    totals = {name: np.bincount(days, getattr(candles, name))[days] for name in ("volume", "taker_volume")}
+    return replace(
+        candles, frame=candles.frame.with_columns(**{name: pl.Series(each) for name, each in totals.items()})
+    )
+
+
 def filled_between(candles: Candles, *, every: int) -> Candles:
     """A table that knows one close in `every`, with the others on a straight line between; bars open at the close before."""
     rows = np.arange(len(candles))

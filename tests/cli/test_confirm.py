@@ -1,4 +1,4 @@
-"""`candlecast confirm`: the orders of a run at the prices of a second source."""
+"""`candlecast confirm`: the study of a run, repeated on the candles of a second source."""
 
 from __future__ import annotations
 

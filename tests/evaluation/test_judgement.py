@@ -87,8 +87,8 @@ def test_each_criterion_alone_takes_its_claim_away(monkeypatch, changed, is_fore
     verdict = judged(monkeypatch, **changed)
     assert (verdict.is_forecastable, verdict.pays) == (is_forecastable, pays)
     assert verdict.has_edge == (is_forecastable and pays)
-    assert (verdict.headline == "An edge was found.") == (is_forecastable and pays)
-    assert verdict.headline.startswith(("An edge was found.", "No edge", "No verdict"))
+    assert (verdict.headline == "An edge was found, in the candles of one source.") == (is_forecastable and pays)
+    assert verdict.headline.startswith(("An edge was found, in the candles of one source.", "No edge", "No verdict"))
 
 
 def expected_maximum(trials, observations):

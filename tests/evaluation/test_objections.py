@@ -64,7 +64,7 @@ def verdict_under(result, conditions, **prices):
 def test_nothing_stands_against_an_edge_that_could_be_earned(planted):
     terms = {"delayed_return": 0.01, "worse_return": -0.4}
     verdict = verdict_under(planted, terms, half_spread_bps=3.0, tick_bps=1.0)
-    assert verdict.has_edge and verdict.headline == "An edge was found."
+    assert verdict.has_edge and verdict.headline == "An edge was found, in the candles of one source."
     assert (
         "The strategy breaks even at costs of 40.0 bp a side; by these candles, half the bid-ask spread is 3.0 bp and a tick "
         "is 1.0 bp" in verdict.text

@@ -1,14 +1,14 @@
-"""The portfolio of a panel at the prices of a second source of its assets."""
+"""The study of a panel repeated on the candles of a second source of its assets."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 
-import numpy as np
 import polars as pl
 import pytest
 
-from candlecast.errors import ConfigError, NotEnoughDataError
+from candlecast.backtesting import Costs
+from candlecast.errors import ConfigError, NotEnoughDataError, RunError
 from candlecast.ledger import Ledger
 from candlecast.sources import synthetic_panel
 from venues import at_venue, filled_between
@@ -27,12 +27,11 @@ def others(world):
 def test_an_edge_across_assets_is_confirmed(whole, others):
     found = whole.confirm(others)
     assert whole.verdict.has_edge and found.is_confirmed
-    assert (found.assets, found.missing_assets) == (12, 0) and "of 12 assets" in str(found)
+    assert (found.assets, found.missing_assets) == (12, 0) and "of 12 assets" in str(found) and "rank IC" in str(found)
     assert found.own.annual_return == pytest.approx(
         whole.summary().filter(pl.col("statistic") == "annual return")["value"][0]
     )
     assert found.other.annual_return == pytest.approx(found.own.annual_return, rel=0.2)
-    assert found.own.break_even_bps == whole.traded.break_even_bps(whole.weights[whole.model])
 
 
 def test_dicts_and_folders_are_taken_as_a_study_takes_them(whole, others, tmp_path):
@@ -43,13 +42,11 @@ def test_dicts_and_folders_are_taken_as_a_study_takes_them(whole, others, tmp_pa
     assert whole.confirm(tmp_path).other.annual_return == pytest.approx(expected.annual_return)
 
 
-def test_assets_that_the_second_source_lacks_are_left_out_of_both(whole, others):
-    kept = np.random.default_rng(0).random(len(others[0])) > 0.05
+def test_assets_that_the_second_source_lacks_are_left_out(whole, others):
     short = replace(others[1], frame=others[1].frame[:20])
-    holey = replace(others[2], frame=others[2].frame.filter(pl.Series(kept)))
-    found = whole.confirm([short, holey, *others[3:]])
-    assert (found.assets, found.missing_assets) == (10, 2) and found.missing_share > 0
-    assert "2 assets of the run that the second source lacks are left out of both accounts" in str(found)
+    found = whole.confirm([short, *others[2:]])
+    assert (found.assets, found.missing_assets) == (10, 2)
+    assert "2 assets of the run that the second source lacks are left out when the study is repeated" in str(found)
     with pytest.raises(NotEnoughDataError, match="of the weights of the run; it lacks A003, A004"):
         whole.confirm(others[:3])
 
@@ -61,13 +58,18 @@ def test_a_copy_and_other_assets_are_refused(whole, others, world):
         whole.confirm([replace(others[5], symbol="A000"), *others[1:]])
 
 
-def test_uneven_assets_are_confirmed_too(result, uneven):
-    found = result.confirm([at_venue(each, seed=place) for place, each in enumerate(uneven)])
-    assert found.other.annual_return == pytest.approx(found.own.annual_return, rel=0.3)
-
-
-def test_closes_that_know_later_prices_are_not_confirmed(study):
+def test_the_study_is_repeated_on_the_second_source_alone(study):
+    """Bars between known ones hold a part of the next move; those of the second source do not."""
     walks = synthetic_panel(6, 600, seed=5, ic=0.0).assets
     filled = study.run([filled_between(each, every=2) for each in walks], ledger=Ledger.in_memory())
-    found = replace(filled.confirm([at_venue(each, seed=row) for row, each in enumerate(walks)]), has_edge=True)
-    assert found.grows and found.keeps_return and found.is_led and not found.is_confirmed
+    filled.__dict__["verdict"] = replace(filled.verdict, is_forecastable=True, pays=True)
+    found = filled.confirm([at_venue(each, seed=row) for row, each in enumerate(walks)])
+    assert found.own.growth_p < 0.01 and found.other.growth_p > 0.05 and not found.is_confirmed
+
+
+def test_a_study_is_that_of_the_run(whole, others, study):
+    assert whole.confirm(others, study=study).is_confirmed
+    with pytest.raises(RunError, match="not the study of the run: the part 'costs' differs"):
+        whole.confirm(others, study=replace(study, costs=Costs(fee_bps=3)))
+    with pytest.raises(ConfigError, match="PanelStudy"):
+        whole.confirm(others, study=3)

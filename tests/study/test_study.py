@@ -41,7 +41,7 @@ def test_a_planted_edge_is_found_and_pays_without_costs(features):
     study = Study(model=LinearRegression(), baselines=(), features=features, costs=Costs.free())
     verdict = study.run(candles).verdict
     assert verdict.is_forecastable and verdict.pays and verdict.has_edge
-    assert verdict.text.startswith("An edge was found.")
+    assert verdict.text.startswith("An edge was found, in the candles of one source.")
 
 
 def test_costs_eat_a_small_edge(features):

@@ -1,4 +1,4 @@
-"""`candlecast confirm`: the orders of a run at the prices of a second source."""
+"""`candlecast confirm`: the study of a run, repeated on the candles of a second source."""
 
 from __future__ import annotations
 
@@ -16,17 +16,20 @@ from candlecast.cli.mending import Mending, mending_options
 from candlecast.cli.options import common
 from candlecast.cli.panel import files_of
 from candlecast.cli.reading import reading_options
+from candlecast.cli.study_files import read_study_file
 from candlecast.errors import ConfigError
-from candlecast.events import Progress
+from candlecast.events import Listener
 
 if TYPE_CHECKING:
     from candlecast.candles import Candles
     from candlecast.evaluation.confirmation import Confirmation
+    from candlecast.panel import PanelStudy
+    from candlecast.study import Study
 
 
 @click.command(
     cls=Command,
-    short_help="Does an edge hold at the prices of a second source?",
+    short_help="Is an edge in the candles of a second source, too?",
     epilog="""
     candlecast confirm runs/BTCUSDT-1h-lstm-return-1a2b3c4d kraken_btc_1h.csv
     candlecast confirm runs/BTCUSDT-1h-lstm-return-1a2b3c4d 1m.csv --interval 1h
@@ -36,6 +39,9 @@ if TYPE_CHECKING:
 @click.argument("run", type=click.Path(path_type=Path), shell_complete=folders("runs"))
 @click.argument("files", nargs=-1, required=True, metavar="FILE...")
 @click.option("--interval", help="Length of one candle; the file's when not given, which is made longer if needed.")
+@click.option(
+    "--study", type=click.Path(path_type=Path), help="A Python file with the study, for a run with your own code."
+)
 @reading_options
 @mending_options
 @common
@@ -44,15 +50,17 @@ def confirm(
     files: tuple[str, ...],
     *,
     interval: str | None,
+    study: Path | None,
     reading: Mapping[str, Any],
     mending: Mending,
     as_json: bool,
     quiet: bool,
 ) -> None:
-    """Fill the orders of a RUN at the prices of a second source: a FILE of the same asset and interval.
+    """Repeat the study of a RUN on the candles of a second source alone: a FILE of the same asset and interval.
 
-    For a run across assets, a folder or several files. Positions, costs and cash are those of the run. Nothing is trained, no
-    trial is made, and the verdict of the run stays as it is. The exit code is 0 whatever the answer.
+    For a run across assets, a folder or several files. Model, features, folds, rule, costs and seeds are those of the run. It is
+    one more trial, and the verdict of the run stays as it is. A run without an edge is not repeated. The exit code is 0 whatever
+    the answer.
     """
 
     def read(file: str) -> Candles:
@@ -60,26 +68,34 @@ def confirm(
         return mending.joined(candles)
 
     with progress(quiet) as listener:
-        listener(Progress("confirm", 0, 1))
         paths = [str(path) for name in files for path in files_of(name)]
-        found = _confirmation(run, [read(path) for path in paths])
-        listener(Progress("confirm", 1, 1, found.answer))
+        given = None if study is None else read_study_file(study).study
+        found = _confirmation(run, [read(path) for path in paths], given, listener)
     if as_json:
         print_json({"run": str(run), **found.to_dict()})
     else:
         say(prose(str(found)))
 
 
-def _confirmation(run: Path, given: Sequence[Candles]) -> Confirmation:
+def _confirmation(
+    run: Path, given: Sequence[Candles], study: Study | PanelStudy | None, listener: Listener
+) -> Confirmation:
+    from candlecast.backtesting.validation import require_kind
+    from candlecast.panel import PanelStudy
     from candlecast.panel.loading import is_panel_run, load_panel_run
+    from candlecast.study import Study
     from candlecast.study.loading import load_run
 
     if is_panel_run(run):
-        return load_panel_run(run).confirm(list(given))
+        require_kind("study", study, PanelStudy | None, "Give the PanelStudy that was run")
+        assert not isinstance(study, Study)
+        return load_panel_run(run).confirm(list(given), study=study, progress=listener)
+    require_kind("study", study, Study | None, "Give the Study that was run")
+    assert not isinstance(study, PanelStudy)
     if len(given) > 1:
         raise ConfigError(
             f"{len(given)} files are given for the run of one asset",
             expected="one file",
             remedy="Name the one of the same asset from a second source",
         )
-    return load_run(run).confirm(given[0])
+    return load_run(run, study=study).confirm(given[0], study=study, progress=listener)

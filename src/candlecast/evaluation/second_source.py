@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cached_property
@@ -14,7 +13,6 @@ import polars as pl
 from candlecast.candles import Candles
 from candlecast.candles.clock import DAY
 from candlecast.errors import ConfigError, NotEnoughDataError
-from candlecast.signals import Positions
 from candlecast.stats.robust import robust_correlation
 from candlecast.text.formatting import count, number, percent
 
@@ -29,7 +27,6 @@ SHORTER, LONGER = 80, 20  # parts of the record: lengths over which the ratio of
 DRIFTS = (
     1.5  # times its change over the shorter length: 2 for the ratio of two assets, 1 for one that stays where it is
 )
-LAGS = 3  # returns of each source that foretell the next one
 LOCAL = 101  # bars of the running median of the ratio of prices
 MOVED = 0.01  # change of that ratio over the record that is reported
 
@@ -39,9 +36,7 @@ class PairedBars:
     """The bars that both sources have, at the times of the first.
 
     `own` has the prices of the first source, `other` those of the second times `scale`, the median ratio of their closes: only
-    returns of the second count. Where the second has no volume, it is that of the first, by which impact is charged. `given` are
-    the candles of the second as they came; `tested` is the number of bars of the first, and
-    `first_times` when each of them opens.
+    returns of the second count. `given` are the candles of the second as they came, `tested` is the number of bars of the first.
     """
 
     own: Candles
@@ -49,21 +44,11 @@ class PairedBars:
     given: Candles
     scale: float
     tested: int
-    first_times: np.ndarray
 
     @property
     def missing_share(self) -> float:
         """Share of the bars of the first source that the second lacks."""
         return 1.0 - len(self.own) / self.tested
-
-    @property
-    def left_out(self) -> int:
-        """Bars of the second source within the time of the run, of a market that never closes, that the run lacks."""
-        if self.own.has_sessions or self.own.interval.microseconds >= DAY:
-            return 0
-        times = self.given.open_time
-        within = (times > self.own.open_time[0]) & (times < self.own.open_time[-1])
-        return int(within.sum()) - int(np.isin(times[within], self.first_times).sum())
 
     @cached_property
     def ratios(self) -> tuple[np.ndarray, np.ndarray]:
@@ -146,51 +131,6 @@ class PairedBars:
             return True
         return max(self.correlation, self.long_correlation) >= LEAST_CORRELATION and not self.drifts
 
-    def positions(self, decided: Positions) -> Positions:
-        """The positions, each at the last bar in common before the first one whose open can fill it.
-
-        What was decided at bars that the other source lacks is filled at its next bar; a later decision overtakes it.
-        """
-        opens, closes = self.own.open_time, self.own.frame["close_time"]
-        times = decided.frame["time"].dt.replace_time_zone(None).to_numpy()
-        rows = np.maximum(np.searchsorted(opens, times, side="left") - 1, 0)
-        is_last = np.append(rows[1:] != rows[:-1], True) if len(rows) else np.zeros(0, dtype=bool)
-        frame = decided.frame.filter(pl.Series(is_last, dtype=pl.Boolean))
-        return replace(decided, frame=frame.with_columns(time=closes.gather(rows[is_last])))
-
-
-def foreknown_moves(pairs: Sequence[PairedBars]) -> list[np.ndarray]:
-    """The part of each next return of the second source that closes of the first know and its own closes do not, (time - 1,).
-
-    Two sources that are dated alike know the same: what one of them foretells of the next bar, the other does too, except for
-    noise. Where the first has prices of later bars in its closes, as bars that were interpolated between known ones, or where the
-    second lags, its returns add to a forecast. Least squares, over all assets, of the next return on the last LAGS returns of
-    the second source and those of the first, less what the former tell of the latter (Frisch and Waugh 1933).
-    """
-    own, other, outcomes = (np.concatenate(each) for each in zip(*map(_lagged, pairs), strict=True))
-    beyond = own - other @ np.linalg.lstsq(other, own, rcond=None)[0]
-    foreknown = beyond @ np.linalg.lstsq(beyond, outcomes, rcond=None)[0]
-    found, first = [], 0
-    for each in pairs:
-        moves = np.zeros(len(each.own) - 1)
-        last = first + len(moves) - LAGS
-        moves[LAGS:] = foreknown[first:last] * _scale(each)
-        found.append(moves)
-        first = last
-    return found
-
-
-def _lagged(paired: PairedBars) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """The LAGS returns of both sources before each return of the second, (rows, LAGS) twice, and that return, (rows,)."""
-    own, other = (np.diff(np.log(each.close)) / _scale(paired) for each in (paired.own, paired.other))
-    rows = np.arange(LAGS, len(other))[:, None] - 1 - np.arange(LAGS)
-    return own[rows], other[rows], other[LAGS:]
-
-
-def _scale(paired: PairedBars) -> float:
-    """Standard deviation of the returns of the second source, by which assets become comparable; 1 where they are all equal."""
-    return float(np.std(np.diff(np.log(paired.other.close)))) or 1.0
-
 
 def pair_bars(own: Candles, other: Candles, *, since: datetime) -> PairedBars:
     """The bars of both sources from the close `since` on. Bars of a day and more are paired by their date.
@@ -220,6 +160,13 @@ def pair_bars(own: Candles, other: Candles, *, since: datetime) -> PairedBars:
     return paired
 
 
+def within(other: Candles, own: Candles) -> Candles:
+    """Those of the other candles that lie in the time of the own ones, to a bar."""
+    times, bar = other.open_time, np.timedelta64(own.interval.microseconds, "us")
+    first, last = own.open_time[0] - bar, own.open_time[-1] + bar
+    return other[int(np.searchsorted(times, first, side="right")) : int(np.searchsorted(times, last, side="left"))]
+
+
 def _rows_in_common(own: Candles, other: Candles) -> tuple[np.ndarray, np.ndarray]:
     """Rows of both that begin at the same time, or, where that pairs more bars of a day or longer, on the same date."""
     found = _matched(own.open_time, other.open_time)
@@ -237,12 +184,9 @@ def _matched(own: np.ndarray, other: np.ndarray) -> tuple[np.ndarray, np.ndarray
 def _paired(own: Candles, other: Candles, mine: np.ndarray, theirs: np.ndarray) -> PairedBars:
     kept, taken = own.frame[mine], other.frame[theirs]
     scale = float(np.median(kept["close"].to_numpy() / taken["close"].to_numpy()))
-    volume = taken["volume"].to_numpy()
-    prices = taken.select(pl.col("open", "high", "low", "close") * scale).with_columns(
-        volume=pl.Series(np.where(np.isfinite(volume), volume, kept["volume"].to_numpy()))
-    )
+    prices = taken.select(pl.col("open", "high", "low", "close") * scale, "volume")
     frame = pl.concat([kept.select("open_time", "close_time"), prices], how="horizontal")
-    return PairedBars(replace(own, frame=kept), replace(own, frame=frame), other, scale, len(own), own.open_time)
+    return PairedBars(replace(own, frame=kept), replace(own, frame=frame), other, scale, len(own))
 
 
 def _require_comparable(paired: PairedBars) -> None:

@@ -28,12 +28,12 @@ WRITTEN = {"encoderdecoder": "encoder-decoder"} | {name.lower(): name for name i
 WRAPPERS = ("conformal", "pooled")  # whose names stand before that of the model within
 PREMISE = (
     "the edge holds if these were prices at which one could have traded at these times: not smoothed, not computed from other "
-    "prices, not adjusted with hindsight, and no bar left out for what happened in it"
+    "prices, not adjusted with hindsight, no bar left out for what happened in it, and no column that knows later bars"
 )
 PANEL_PREMISE = "if all prices are in one currency"
 CARRY_PREMISE = "if holding costs no more than the costs charge"
 CHOSEN = 0.05  # share of a t-statistic: less is not named
-TESTED_BY = "test the prices at a second source: candlecast confirm RUN FILE, or result.confirm(other)"
+TESTED_BY = "repeat the study on a second source: candlecast confirm RUN FILE, or result.confirm(other)"
 
 
 @dataclass(frozen=True)
@@ -348,7 +348,7 @@ def written(model: str) -> str:
 def headline_of(is_forecastable: bool, pays: bool) -> str:
     """The answers to both questions in one sentence, where there is no objection."""
     if is_forecastable and pays:
-        return "An edge was found."
+        return "An edge was found, in the candles of one source."
     if is_forecastable:
         return "No edge found: the forecast carries information, but trading it does not pay."
     if pays:

@@ -1,64 +1,82 @@
-"""A panel's orders at the prices of a second source of its assets; see `PanelResult.confirm`."""
+"""A panel's study repeated on the candles of a second source of its assets; see `PanelResult.confirm`."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from candlecast.backtesting import BacktestResult
-from candlecast.backtesting.portfolio import account_of, prepare
+from candlecast.backtesting.validation import require_kind
 from candlecast.candles import Candles
 from candlecast.errors import NotEnoughDataError, listed
-from candlecast.evaluation.confirmation import Confirmation, confirmation_of
-from candlecast.evaluation.second_source import PairedBars, foreknown_moves, pair_bars
-from candlecast.panel.account import break_even_of
+from candlecast.evaluation.confirmation import Confirmation, Found, compare_sources
+from candlecast.evaluation.second_source import PairedBars, pair_bars, within
+from candlecast.events import Listener, ignore
+from candlecast.ledger import as_ledger
 from candlecast.panel.assets import as_panel_assets, spelt_as
+from candlecast.panel.restoring import study_parts
 from candlecast.signals import Positions
+from candlecast.study.fitted import require_same_parts
 from candlecast.text.formatting import percent
 
 if TYPE_CHECKING:
     from candlecast.panel.result import PanelResult
+    from candlecast.panel.study import PanelStudy
 
 LEAST_HELD = 0.5  # of the weights of a run, that assets of both sources must have
 
 
-def confirm_panel(result: PanelResult, assets: Any) -> Confirmation:
-    """The portfolio at its own prices and at those of the same assets from another source.
+def confirm_panel(
+    result: PanelResult, assets: Any, *, study: PanelStudy | None = None, progress: Listener = ignore
+) -> Confirmation:
+    """How the candles compare, and what the study finds in those of the second source.
 
-    Assets of which both have too few bars in common are left out of both accounts.
+    Assets of which both have too few bars in common are left out.
     """
     traded, weights = result.traded, result.weights[result.model]
     symbols, decided = traded.panel.symbols, traded.positions(weights)
     others = {each.symbol: each for each in spelt_as(as_panel_assets(assets), symbols)}
     pairs: list[PairedBars] = []
-    held: list[Positions] = []
     lacking: list[str] = []
     for place in traded.places():
         paired = _paired(traded.panel.assets[place], decided[place], others.get(symbols[place]))
         if paired is None:
             lacking.append(symbols[place])
-            continue
-        pairs.append(paired)
-        held.append(paired.positions(decided[place]))
+        else:
+            pairs.append(paired)
     _require_enough(weights, symbols, lacking)
-    accounts = []
-    for candles in ([each.own for each in pairs], [each.other for each in pairs]):
-        prepared = prepare(candles, held, costs=traded.costs, cash=traded.cash)
-        account = account_of(prepared, traded.costs, float(traded.cash))
-        accounts.append((account, break_even_of(prepared, costs=traded.costs, cash=traded.cash)))
-    return confirmation_of(
+    compared = compare_sources(
         pairs,
-        accounts,
-        _led(pairs, held, accounts[1][0]),
-        model=result.model,
+        result.backtest,
+        Found.of(result.verdict, result.summary()),
         symbol=traded.panel.name,
-        verdict=result.verdict,
+        model=result.model,
         assets=len(pairs),
         missing_assets=len(lacking),
-        seed=result.seed,
     )
+    if not compared.own.has_edge or compared.has_same_prices:
+        return compared
+    given = [
+        within(others[each.symbol], each)
+        for each in result.panel.assets
+        if each.symbol in others and each.symbol not in lacking
+    ]
+    repeated = _repeated(result, given, study, progress)
+    return replace(compared, other=Found.of(repeated.verdict, repeated.summary()))
+
+
+def _repeated(result: PanelResult, assets: list[Candles], study: PanelStudy | None, progress: Listener) -> PanelResult:
+    """The result of the same study on the candles of the second source: a trial of the same ledger."""
+    from candlecast.panel.study import PanelStudy
+
+    if study is None:
+        parts = study_parts(result.recipe, remedy="Give it: confirm(study=...)")
+        study = PanelStudy(**parts, universe=result.panel.universe)
+    require_kind("study", study, PanelStudy, "Give the PanelStudy that was run")
+    require_same_parts(study.recipe(result.panel, seed=result.seed), result.recipe)
+    again = replace(study, baselines=())
+    return again.run(assets, seed=result.seed, ledger=as_ledger(result.ledger), progress=progress)
 
 
 def _paired(own: Candles, decided: Positions, other: Candles | None) -> PairedBars | None:
@@ -69,18 +87,6 @@ def _paired(own: Candles, decided: Positions, other: Candles | None) -> PairedBa
         return pair_bars(own, other, since=decided.frame["time"][0])
     except NotEnoughDataError:
         return None
-
-
-def _led(pairs: Sequence[PairedBars], held: Sequence[Positions], account: BacktestResult) -> np.ndarray:
-    """The returns of the account that come from `foreknown_moves`, by the weights that were decided: (bars - 1,)."""
-    times = account.equity["time"].dt.replace_time_zone(None).to_numpy()
-    total = np.zeros(len(times))
-    for paired, positions, moves in zip(pairs, held, foreknown_moves(pairs), strict=True):
-        closes = paired.own.frame.select(time="close_time")
-        decided = closes.join_asof(positions.frame, on="time")["position"].fill_null(0.0).to_numpy()
-        rows = np.minimum(np.searchsorted(times, paired.own.close_time[1:]), len(times) - 1)
-        total += np.bincount(rows, weights=decided[:-1] * moves, minlength=len(times))
-    return total[1:]
 
 
 def _require_enough(weights: np.ndarray, symbols: list[str], lacking: list[str]) -> None:

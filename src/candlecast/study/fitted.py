@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from candlecast.candles import Candles
@@ -102,6 +103,11 @@ def require_same(study: Study, recipe: dict[str, Any], candles: Candles) -> None
     """Raise RunError for a study that differs from the recipe, or that cannot be compared with it."""
     given, recipe = study.recipe(candles, seed=recipe["seed"]), by_present_names(recipe)
     given |= {name: recipe[name] for name in ("window", "seeds") if _is_of_comparison(name, given[name], recipe[name])}
+    require_same_parts(given, recipe)
+
+
+def require_same_parts(given: Mapping[str, Any], recipe: Mapping[str, Any]) -> None:
+    """Raise RunError for the recipe of a study, of which a part differs from that of a run or cannot be compared with it."""
     for name, part in given.items():
         if json.dumps(part, sort_keys=True) == json.dumps(recipe.get(name), sort_keys=True):
             continue
@@ -111,9 +117,9 @@ def require_same(study: Study, recipe: dict[str, Any], candles: Candles) -> None
                 expected="code that holds only values, such as numbers and arrays",
                 remedy="Open files, locks and generators inside the function, and run the study again",
             )
-        if pythons(recipe.get(name)) - pythons(part):
+        if others := pythons(recipe.get(name)) - {PYTHON}:
             raise RunError(
-                f"the part {name!r} of the run holds code of {' and '.join(sorted(pythons(recipe.get(name))))}",
+                f"the part {name!r} of the run holds code of {' and '.join(sorted(others))}",
                 expected=f"code of this Python, {PYTHON}: bytecode of other versions cannot be compared",
                 remedy="Load the run with the Python that it was run with",
             )

@@ -1,0 +1,70 @@
+"""A study repeated on the candles of a second source of its asset; see `StudyResult.confirm`."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from candlecast.candles import Candles
+from candlecast.errors import ConfigError, NotEnoughDataError
+from candlecast.evaluation.confirmation import Confirmation, Found, compare_sources
+from candlecast.evaluation.second_source import pair_bars, within
+from candlecast.events import Listener, ignore
+from candlecast.ledger import as_ledger
+from candlecast.models import Pooled
+from candlecast.study.fitted import parts_of
+
+if TYPE_CHECKING:
+    from candlecast.study.result import StudyResult
+    from candlecast.study.study import Study
+
+
+def confirm(
+    result: StudyResult, other: Candles, *, study: Study | None = None, progress: Listener = ignore
+) -> Confirmation:
+    """How the candles compare, and what the study finds in those of the second source."""
+    tested_since = result.positions[result.model].frame["time"][0]
+    paired = pair_bars(result.candles, other, since=tested_since)
+    own = Found.of(result.verdict, result.summary())
+    compared = compare_sources([paired], result.backtest, own, symbol=result.candles.symbol, model=result.model)
+    if not compared.own.has_edge or compared.has_same_prices:
+        return compared
+    repeated = _repeated(result, within(other, result.candles), study, progress)
+    return replace(compared, other=Found.of(repeated.verdict, repeated.summary()))
+
+
+def _repeated(result: StudyResult, candles: Candles, study: Study | None, progress: Listener) -> StudyResult:
+    """The result of the same study, and the same view of it, on other candles: a trial of the same ledger."""
+    from candlecast.study.study import Study
+
+    parts, recipe = parts_of(result, study, how="confirm(study=...)"), result.recipe
+    if isinstance(parts.model, Pooled):
+        raise ConfigError(
+            "the model was trained on several assets, of which this result has one",
+            expected="the result of a model of one asset, or of a panel",
+            remedy="Repeat the whole comparison on candles of the second source",
+        )
+    again = Study(
+        model=parts.model,
+        features=parts.features,
+        target=result.target,
+        folds=parts.folds,
+        rule=parts.rule,
+        costs=result.costs,
+        cash=result.cash,
+        baselines=(),
+        seeds=_number_of(recipe["seeds"]),
+    )
+    try:
+        found = again.run(candles, seed=result.seed, ledger=as_ledger(result.ledger), progress=progress)
+    except (ConfigError, NotEnoughDataError) as error:
+        raise type(error)(
+            f"the study cannot be repeated on the second source: {error.wrong}",
+            expected=error.expected,
+            remedy="Give a second source that has what the study needs; without one the edge stays unconfirmed",
+        ) from error
+    return found.between(recipe.get("since"), recipe.get("until"))
+
+
+def _number_of(seeds: Any) -> int:
+    return len(seeds) if isinstance(seeds, list) else int(seeds)
