@@ -113,6 +113,10 @@ def test_the_level_of_prices_does_not_count(result, other):
     assert "another level" not in str(found)
 
 
+def test_sources_of_one_name_are_told_apart(result, other):
+    assert "BTCUSDT of the run and BTCUSDT of the second source have" in str(result.confirm(replace(other, symbol="BTCUSDT")))
+
+
 def test_bars_that_the_other_lacks_are_counted(result, other):
     kept = np.random.default_rng(0).random(len(other)) > 0.02
     found = result.confirm(replace(other, frame=other.frame.filter(pl.Series(kept))).with_max_gap(2))

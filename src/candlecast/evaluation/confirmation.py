@@ -13,7 +13,7 @@ import polars as pl
 
 from candlecast.backtesting import BacktestResult
 from candlecast.evaluation.answers import figure_words
-from candlecast.evaluation.second_source import MOVED, SAME, PairedBars, source_words
+from candlecast.evaluation.second_source import MOVED, SAME, PairedBars, names_of, source_words
 from candlecast.evaluation.verdict import Verdict
 from candlecast.text import cells
 from candlecast.text.formatting import close_moment, count, number, p_value, percent, table
@@ -228,12 +228,13 @@ def compare_sources(
     equal = float(np.concatenate([each.is_repeated for each in pairs]).mean())
     tested, bars = sum(each.tested for each in pairs), sum(len(each.own) for each in pairs)
     frames = [each.own.frame["close_time"] for each in pairs]
+    own_source, other_source = names_of(pairs[0]) if not assets else ("the run", "the second source")
     return Confirmation(
         symbol=symbol,
         interval=str(pairs[0].own.interval),
         model=model,
-        own_source="the run" if assets else source_words(pairs[0].own),
-        other_source="the second source" if assets else source_words(pairs[0].given),
+        own_source=own_source,
+        other_source=other_source,
         first=min(times[0] for times in frames),
         last=max(times[-1] for times in frames),
         bars=bars,

@@ -125,7 +125,7 @@ def _ruined(result: BacktestResult) -> Objection | None:
     date = f"{result.ruined_at:%Y-%m-%d}"
     return Objection(
         f"No edge: the account was ruined on {date}.",
-        f"the account lost all its money on {date}, where the record ends",
+        f"the account lost all its money on {date}; no bar after that is judged",
     )
 
 

@@ -190,9 +190,7 @@ def _paired(own: Candles, other: Candles, mine: np.ndarray, theirs: np.ndarray) 
 
 
 def _require_comparable(paired: PairedBars) -> None:
-    own, other = source_words(paired.own), source_words(paired.given)
-    if own == other:
-        own, other = f"{own} of the run", f"{other} of the second source"
+    own, other = names_of(paired)
     share = float(np.mean(paired.is_repeated))
     is_short = paired.own.interval.microseconds < DAY
     if (share >= SAME and is_short) or paired.is_copy:
@@ -241,6 +239,12 @@ def _jumps(candles: Candles) -> pl.DataFrame:
 
 def _are_real(candles: Candles) -> bool:
     return candles.origin is not None and any(change.kind == "accepted" for change in candles.origin.changes)
+
+
+def names_of(paired: PairedBars) -> tuple[str, str]:
+    """What both are called in sentences, apart where symbol and source are the same."""
+    own, other = source_words(paired.own), source_words(paired.given)
+    return (own, other) if own != other else (f"{own} of the run", f"{other} of the second source")
 
 
 def source_words(candles: Candles) -> str:

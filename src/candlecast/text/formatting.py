@@ -109,13 +109,15 @@ def small(value: float) -> str:
 
 
 def years(value: float) -> str:
-    """A length of time, no more exact than it can be known.
+    """A length of time, no more exact than it can be known; in days below half a year.
 
-    >>> years(8.72), years(41.6), years(2e4)
-    ('about 8.7 years', 'about 42 years', 'more than 1,000 years')
+    >>> years(8.72), years(41.6), years(2e4), years(0.02), years(0.001)
+    ('about 8.7 years', 'about 42 years', 'more than 1,000 years', 'about 8 days', 'about 1 day')
     """
     if value > 1_000:
         return "more than 1,000 years"
+    if value < 0.5:
+        return f"about {count(max(math.ceil(value * 365.25), 1), 'day')}"
     return f"about {value:.1f} years" if value < 9.95 else f"about {value:,.0f} years"
 
 
