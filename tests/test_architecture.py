@@ -48,6 +48,7 @@ ORDER = [
     "runs",
     "study",
     "panel",
+    "confirmation",
     "replay",
     "live",
     "scan",

@@ -30,6 +30,10 @@ from .candles import (
     Origin as Origin,
     TradingClock as TradingClock,
 )
+from .confirmation import (
+    Confirmation as Confirmation,
+    confirm as confirm,
+)
 from .dataset.folds import (
     CombinatorialPurged as CombinatorialPurged,
     Fold as Fold,
@@ -50,7 +54,6 @@ from .errors import (
     SourceError as SourceError,
     StoreError as StoreError,
 )
-from .evaluation.confirmation import Confirmation as Confirmation
 from .evaluation.tradability import (
     Tradability as Tradability,
     tradability as tradability,

@@ -8,12 +8,12 @@ import polars as pl
 import pytest
 
 from candlecast.cli import main
+from candlecast.confirmation import confirm
 from candlecast.dataset.folds import WalkForward
 from candlecast.ledger import Ledger
 from candlecast.models import LinearRegression
 from candlecast.sources import synthetic
 from candlecast.study import Study
-from candlecast.study.loading import load_run
 from venues import at_venue
 
 
@@ -39,7 +39,7 @@ def test_it_says_what_python_says_and_the_run_stays(run, file, capsys):
     files, trials = {path.name: path.read_bytes() for path in run.iterdir()}, Ledger(run.parent).count()
     main(["confirm", str(run), str(file), "-q"])
     out = capsys.readouterr().out
-    found = load_run(run).confirm(file)
+    found = confirm(run, file)
     assert " ".join(out.split()) == " ".join(str(found).split()) and "kraken.csv" in out
     assert max(map(len, out.splitlines())) <= 80
     assert {path.name: path.read_bytes() for path in run.iterdir()} == files

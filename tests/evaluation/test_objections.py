@@ -252,11 +252,11 @@ def test_forecasts_in_other_units_make_no_claim():
 def test_the_premise_of_an_edge_names_the_cost_at_which_it_ends(planted):
     for cost, words in (
         (72.0, "; if trading costs less than 72.0 bp a side; and if"),
-        (np.inf, "in it; and if holding"),
+        (np.inf, "later bars; and if holding"),
     ):
         verdict = verdict_under(planted, {"break_even_bps": cost})
         assert verdict.has_edge and words in verdict.premise and verdict.premise in verdict.reasons
-        assert verdict.premise.endswith("candlecast confirm RUN FILE, or result.confirm(other)")
+        assert verdict.premise.endswith("candlecast confirm RUN FILE, or cc.confirm(result, other)")
 
 
 def test_funding_that_the_costs_leave_out_is_no_edge():

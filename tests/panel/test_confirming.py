@@ -8,6 +8,7 @@ import polars as pl
 import pytest
 
 from candlecast.backtesting import Costs
+from candlecast.confirmation import confirm
 from candlecast.errors import ConfigError, NotEnoughDataError, RunError
 from candlecast.ledger import Ledger
 from candlecast.sources import synthetic_panel
@@ -25,7 +26,7 @@ def others(world):
 
 
 def test_an_edge_across_assets_is_confirmed(whole, others):
-    found = whole.confirm(others)
+    found = confirm(whole, others)
     assert whole.verdict.has_edge and found.is_confirmed
     assert (found.assets, found.missing_assets) == (12, 0) and "of 12 assets" in str(found) and "rank IC" in str(found)
     assert found.own.annual_return == pytest.approx(
@@ -37,25 +38,25 @@ def test_an_edge_across_assets_is_confirmed(whole, others):
 def test_dicts_and_folders_are_taken_as_a_study_takes_them(whole, others, tmp_path):
     for each in others:
         each.frame.write_csv(tmp_path / f"{each.symbol.lower()}.csv")
-    expected = whole.confirm(others).other
-    assert whole.confirm({each.symbol: each.frame for each in others}).other == expected
-    assert whole.confirm(tmp_path).other.annual_return == pytest.approx(expected.annual_return)
+    expected = confirm(whole, others).other
+    assert confirm(whole, {each.symbol: each.frame for each in others}).other == expected
+    assert confirm(whole, tmp_path).other.annual_return == pytest.approx(expected.annual_return)
 
 
 def test_assets_that_the_second_source_lacks_are_left_out(whole, others):
     short = replace(others[1], frame=others[1].frame[:20])
-    found = whole.confirm([short, *others[2:]])
+    found = confirm(whole, [short, *others[2:]])
     assert (found.assets, found.missing_assets) == (10, 2)
     assert "2 assets of the run that the second source lacks are left out when the study is repeated" in str(found)
     with pytest.raises(NotEnoughDataError, match="of the weights of the run; it lacks A003, A004"):
-        whole.confirm(others[:3])
+        confirm(whole, others[:3])
 
 
 def test_a_copy_and_other_assets_are_refused(whole, others, world):
     with pytest.raises(ConfigError, match="the opens of A000 of the second source are those of A000 of the run"):
-        whole.confirm([world.assets[0], *others[1:]])
+        confirm(whole, [world.assets[0], *others[1:]])
     with pytest.raises(ConfigError, match="A000 of the second source and A000 of the run have a correlation"):
-        whole.confirm([replace(others[5], symbol="A000"), *others[1:]])
+        confirm(whole, [replace(others[5], symbol="A000"), *others[1:]])
 
 
 def test_the_study_is_repeated_on_the_second_source_alone(study):
@@ -63,13 +64,13 @@ def test_the_study_is_repeated_on_the_second_source_alone(study):
     walks = synthetic_panel(6, 600, seed=5, ic=0.0).assets
     filled = study.run([filled_between(each, every=2) for each in walks], ledger=Ledger.in_memory())
     filled.__dict__["verdict"] = replace(filled.verdict, is_forecastable=True, pays=True)
-    found = filled.confirm([at_venue(each, seed=row) for row, each in enumerate(walks)])
+    found = confirm(filled, [at_venue(each, seed=row) for row, each in enumerate(walks)])
     assert found.own.growth_p < 0.01 and found.other.growth_p > 0.05 and not found.is_confirmed
 
 
 def test_a_study_is_that_of_the_run(whole, others, study):
-    assert whole.confirm(others, study=study).is_confirmed
+    assert confirm(whole, others, study=study).is_confirmed
     with pytest.raises(RunError, match="not the study of the run: the part 'costs' differs"):
-        whole.confirm(others, study=replace(study, costs=Costs(fee_bps=3)))
+        confirm(whole, others, study=replace(study, costs=Costs(fee_bps=3)))
     with pytest.raises(ConfigError, match="PanelStudy"):
-        whole.confirm(others, study=3)
+        confirm(whole, others, study=3)

@@ -22,7 +22,7 @@ from candlecast.events import Listener
 
 if TYPE_CHECKING:
     from candlecast.candles import Candles
-    from candlecast.evaluation.confirmation import Confirmation
+    from candlecast.confirmation import Confirmation
     from candlecast.panel import PanelStudy
     from candlecast.study import Study
 
@@ -80,22 +80,15 @@ def confirm(
 def _confirmation(
     run: Path, given: Sequence[Candles], study: Study | PanelStudy | None, listener: Listener
 ) -> Confirmation:
-    from candlecast.backtesting.validation import require_kind
-    from candlecast.panel import PanelStudy
-    from candlecast.panel.loading import is_panel_run, load_panel_run
-    from candlecast.study import Study
-    from candlecast.study.loading import load_run
+    from candlecast.confirmation import confirm
+    from candlecast.panel.loading import is_panel_run
 
     if is_panel_run(run):
-        require_kind("study", study, PanelStudy | None, "Give the PanelStudy that was run")
-        assert not isinstance(study, Study)
-        return load_panel_run(run).confirm(list(given), study=study, progress=listener)
-    require_kind("study", study, Study | None, "Give the Study that was run")
-    assert not isinstance(study, PanelStudy)
+        return confirm(run, list(given), study=study, progress=listener)
     if len(given) > 1:
         raise ConfigError(
             f"{len(given)} files are given for the run of one asset",
             expected="one file",
             remedy="Name the one of the same asset from a second source",
         )
-    return load_run(run, study=study).confirm(given[0], study=study, progress=listener)
+    return confirm(run, given[0], study=study, progress=listener)

@@ -33,7 +33,7 @@ PREMISE = (
 PANEL_PREMISE = "if all prices are in one currency"
 CARRY_PREMISE = "if holding costs no more than the costs charge"
 CHOSEN = 0.05  # share of a t-statistic: less is not named
-TESTED_BY = "repeat the study on a second source: candlecast confirm RUN FILE, or result.confirm(other)"
+TESTED_BY = "repeat the study on a second source: candlecast confirm RUN FILE, or cc.confirm(result, other)"
 
 
 @dataclass(frozen=True)

@@ -42,7 +42,6 @@ from candlecast.text.notebook import notebook_paragraph
 from candlecast.walkforward.tables import is_in_time_order, untested
 
 if TYPE_CHECKING:
-    from candlecast.evaluation.confirmation import Confirmation
     from candlecast.panel.next_moment import NextMoment
     from candlecast.panel.study import PanelStudy
 
@@ -341,27 +340,6 @@ class PanelResult:
         from candlecast.panel.next_moment import next_moment
 
         return next_moment(self, assets, study=study, progress=progress)
-
-    def confirm(self, assets: Any, *, study: PanelStudy | None = None, progress: Listener = ignore) -> Confirmation:
-        """The same study on the candles of a second source of the assets: is the edge there too?
-
-        See `StudyResult.confirm`. Assets that the second source lacks are left out when the study is repeated.
-
-        Args:
-            assets: candles by symbol, a list of them or a folder of files, as `PanelStudy.run` takes them; by the symbols of the
-                run.
-            study: that of the run, needed where its model, features or rule are functions of yours.
-            progress: receives events.
-
-        Raises:
-            ConfigError: for an asset that is a copy, another one, of another interval, or dated otherwise.
-            NotEnoughDataError: for assets that make less than half of the weights.
-            CandleError, SourceError: for what cannot be read.
-            RunError: where the study has to be given, and for a ledger that cannot be written.
-        """
-        from candlecast.panel.confirming import confirm_panel
-
-        return confirm_panel(self, assets, study=study, progress=progress)
 
     def save(self, folder: str | Path) -> Path:
         """Keep everything as a run on disk; see `candlecast.panel.saving`."""

@@ -22,7 +22,6 @@ from candlecast.errors import ConfigError, NotEnoughDataError, RunError
 from candlecast.evaluation.accuracy import accuracy, accuracy_by_part, skills
 from candlecast.evaluation.ageing import accuracy_by_age
 from candlecast.evaluation.conditions import NO_AUDIT, Conditions, conditions_of
-from candlecast.evaluation.confirmation import Confirmation
 from candlecast.evaluation.trial_count import TrialCount, count, count_each, counted_among
 from candlecast.evaluation.trials import Subject, begin, trial_of
 from candlecast.evaluation.verdict import Verdict, judge
@@ -32,7 +31,6 @@ from candlecast.models import Fitted
 from candlecast.recipes import describe, restore
 from candlecast.signals import Positions, Rule
 from candlecast.signals.positions import PositionsByModel
-from candlecast.sources.files import as_candles
 from candlecast.sources.source import moment
 from candlecast.study.computed import computed_of
 from candlecast.study.deciding import positions_by_model
@@ -422,30 +420,6 @@ class StudyResult:
         from candlecast.study.next_bar import next_bar
 
         return next_bar(self, candles, study=study, progress=progress)
-
-    def confirm(self, other: Any, *, study: Study | None = None, progress: Listener = ignore) -> Confirmation:
-        """The same study on the candles of a second source of the asset: is the edge there too?
-
-        Candles of one source cannot show that one could have traded at their prices, nor that they knew no more than their times
-        say; a second source, which recorded its candles itself, is evidence. The study is trained again on those alone, without
-        baselines, and is one more trial; the verdict on this result stays as it is.
-
-        Args:
-            other: candles, a frame or the path of a file: of the same asset and interval, from another source. Bars before the
-                first and after the last of the result are left out.
-            study: that of the run, needed where its model, features or rule are functions of yours.
-            progress: receives events.
-
-        Raises:
-            ConfigError: for a copy, another asset or interval, other dates, unadjusted splits, and a model of several assets.
-            NotEnoughDataError: for fewer than 30 bars in common, fewer than half of the tested ones, or candles that lack what
-                the features need.
-            CandleError, SourceError: for what cannot be read.
-            RunError: where the study has to be given, and for a ledger that cannot be written.
-        """
-        from candlecast.study.confirming import confirm
-
-        return confirm(self, as_candles(other), study=study, progress=progress)
 
     def save(self, folder: str | Path) -> Path:
         """Keep everything as a run on disk; see `candlecast.runs`."""

@@ -226,7 +226,7 @@ SLIPS = [
         "ledger/trials.py",
         "tests/ledger/test_ledger.py",
         [
-            ("never-ends", "WHERE choices NOT IN (SELECT choices FROM ended) ", ""),
+            ("never-ends", 'else f"WHERE {UNENDED} ORDER BY number"', 'else "ORDER BY number"'),
         ],
     ),
     *slips(
@@ -375,7 +375,7 @@ SLIPS = [
         [
             (
                 "later-trials-count",
-                "seen = [entry for entry in entries if entry.batch <= batch]\n        series",
+                "seen = [entry for entry in entries if entry.is_seen(batch)]\n        series",
                 "seen = list(entries)\n        series",
             ),
             (
@@ -384,6 +384,25 @@ SLIPS = [
                 "before = sum(entry.batch <= batch for entry in seen)",
             ),
             ("strategies-by-forecasts", "trading = np.where(has_traded, alphas, skills)", "trading = skills"),
+        ],
+    ),
+    *slips(
+        "confirmation",
+        "confirmation/confirmation.py",
+        "tests/confirmation/test_confirm.py",
+        [
+            ("confirmed-by-the-run-alone", "self.other is not None and self.other.has_edge", "self.other is not None"),
+        ],
+    ),
+    *slips(
+        "confirmation",
+        "confirmation/of_study.py",
+        "tests/confirmation/test_confirm.py",
+        [
+            ("repeated-on-the-own-source", "within(other, result.candles), study", "result.candles, study"),
+            ("repeated-on-the-same-prices", " or compared.has_same_prices", ""),
+            ("repeated-without-an-edge", "not compared.own.has_edge or ", ""),
+            ("a-view-is-repeated-whole", 'found.between(recipe.get("since"), recipe.get("until"))', "found"),
         ],
     ),
     *slips(

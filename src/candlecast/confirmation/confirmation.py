@@ -12,8 +12,8 @@ import numpy as np
 import polars as pl
 
 from candlecast.backtesting import BacktestResult
+from candlecast.confirmation.second_source import MOVED, SAME, PairedBars, names_of, source_words
 from candlecast.evaluation.answers import figure_words
-from candlecast.evaluation.second_source import MOVED, SAME, PairedBars, names_of, source_words
 from candlecast.evaluation.verdict import Verdict
 from candlecast.text import cells
 from candlecast.text.formatting import close_moment, count, number, p_value, percent, table
@@ -120,8 +120,8 @@ class Confirmation:
 
     @property
     def is_confirmed(self) -> bool:
-        """The study finds an edge in the candles of both sources, whose prices differ."""
-        return self.own.has_edge and self.other is not None and self.other.has_edge and not self.has_same_prices
+        """The study finds an edge in the candles of both sources."""
+        return self.own.has_edge and self.other is not None and self.other.has_edge
 
     @property
     def answer(self) -> str:

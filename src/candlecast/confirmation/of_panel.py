@@ -1,28 +1,24 @@
-"""A panel's study repeated on the candles of a second source of its assets; see `PanelResult.confirm`."""
+"""A panel's study repeated on the candles of a second source of its assets; see `confirm`."""
 
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
-from candlecast.backtesting.validation import require_kind
 from candlecast.candles import Candles
+from candlecast.confirmation.confirmation import Confirmation, Found, compare_sources
+from candlecast.confirmation.second_source import PairedBars, pair_bars, within
 from candlecast.errors import NotEnoughDataError, listed
-from candlecast.evaluation.confirmation import Confirmation, Found, compare_sources
-from candlecast.evaluation.second_source import PairedBars, pair_bars, within
 from candlecast.events import Listener, ignore
 from candlecast.ledger import as_ledger
+from candlecast.panel import PanelResult, PanelStudy
 from candlecast.panel.assets import as_panel_assets, spelt_as
 from candlecast.panel.restoring import study_parts
 from candlecast.signals import Positions
 from candlecast.study.fitted import require_same_parts
 from candlecast.text.formatting import percent
-
-if TYPE_CHECKING:
-    from candlecast.panel.result import PanelResult
-    from candlecast.panel.study import PanelStudy
 
 LEAST_HELD = 0.5  # of the weights of a run, that assets of both sources must have
 
@@ -68,12 +64,9 @@ def confirm_panel(
 
 def _repeated(result: PanelResult, assets: list[Candles], study: PanelStudy | None, progress: Listener) -> PanelResult:
     """The result of the same study on the candles of the second source: a trial of the same ledger."""
-    from candlecast.panel.study import PanelStudy
-
     if study is None:
         parts = study_parts(result.recipe, remedy="Give it: confirm(study=...)")
         study = PanelStudy(**parts, universe=result.panel.universe)
-    require_kind("study", study, PanelStudy, "Give the PanelStudy that was run")
     require_same_parts(study.recipe(result.panel, seed=result.seed), result.recipe)
     again = replace(study, baselines=())
     return again.run(assets, seed=result.seed, ledger=as_ledger(result.ledger), progress=progress)

@@ -1,25 +1,22 @@
-"""A study repeated on the candles of a second source of its asset; see `StudyResult.confirm`."""
+"""A study repeated on the candles of a second source of its asset; see `confirm`."""
 
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from candlecast.candles import Candles
+from candlecast.confirmation.confirmation import Confirmation, Found, compare_sources
+from candlecast.confirmation.second_source import pair_bars, within
 from candlecast.errors import ConfigError, NotEnoughDataError
-from candlecast.evaluation.confirmation import Confirmation, Found, compare_sources
-from candlecast.evaluation.second_source import pair_bars, within
 from candlecast.events import Listener, ignore
 from candlecast.ledger import as_ledger
 from candlecast.models import Pooled
+from candlecast.study import Study, StudyResult
 from candlecast.study.fitted import parts_of
 
-if TYPE_CHECKING:
-    from candlecast.study.result import StudyResult
-    from candlecast.study.study import Study
 
-
-def confirm(
+def confirm_study(
     result: StudyResult, other: Candles, *, study: Study | None = None, progress: Listener = ignore
 ) -> Confirmation:
     """How the candles compare, and what the study finds in those of the second source."""
@@ -35,8 +32,6 @@ def confirm(
 
 def _repeated(result: StudyResult, candles: Candles, study: Study | None, progress: Listener) -> StudyResult:
     """The result of the same study, and the same view of it, on other candles: a trial of the same ledger."""
-    from candlecast.study.study import Study
-
     parts, recipe = parts_of(result, study, how="confirm(study=...)"), result.recipe
     if isinstance(parts.model, Pooled):
         raise ConfigError(

@@ -13,9 +13,10 @@ import pytest
 
 from candlecast.backtesting import Costs
 from candlecast.candles import Candles
+from candlecast.confirmation import confirm
+from candlecast.confirmation.second_source import pair_bars
 from candlecast.dataset.folds import WalkForward
 from candlecast.errors import CandleError, ConfigError, NotEnoughDataError, RunError
-from candlecast.evaluation.second_source import pair_bars
 from candlecast.features import Features, feature, log_return, sma_ratio, taker_imbalance
 from candlecast.ledger import Ledger
 from candlecast.models import LinearRegression
@@ -63,7 +64,7 @@ def other(market):
 def test_an_edge_of_the_market_is_confirmed_at_another_venue(seed):
     market = synthetic.ar1(2_000, seed=seed, phi=0.2, interval="4h").candles
     result = study_of(at_venue(market, seed=100 + seed))
-    found = result.confirm(at_venue(market, seed=200 + seed))
+    found = confirm(result, at_venue(market, seed=200 + seed))
     assert result.verdict.has_edge and found.is_confirmed
     assert found.answer == "Confirmed: the same study finds an edge in the candles of the second source as well."
     assert found.other.annual_return == pytest.approx(found.own.annual_return, rel=0.2)
@@ -76,13 +77,13 @@ def test_columns_that_know_later_bars_are_not_confirmed(seed):
     study = replace(STUDY, features=Features(log_return(), taker_imbalance()))
     own = with_day_totals(with_flow(at_venue(market, seed=100 + seed), seed=seed), bars=24)
     result = study.run(own, ledger=Ledger.in_memory())
-    found = result.confirm(with_flow(at_venue(market, seed=200 + seed), seed=300 + seed))
+    found = confirm(result, with_flow(at_venue(market, seed=200 + seed), seed=300 + seed))
     assert result.verdict.has_edge and not found.is_confirmed
     assert found.answer == ("Not confirmed: on the candles of the second source the same study says: no edge found.")
     with pytest.raises(
         ConfigError, match="cannot be repeated on the second source: taker_imbalance .* needs taker_vol"
     ):
-        result.confirm(at_venue(market, seed=1))
+        confirm(result, at_venue(market, seed=1))
 
 
 @pytest.mark.parametrize("wrong", [with_offsets, partial(filled_between, every=2)])
@@ -92,21 +93,21 @@ def test_the_study_is_repeated_on_nothing_but_the_second_source(wrong, market):
     other = at_venue(walk, seed=1)
     result = study_of(wrong(walk, **({"seed": 1} if wrong is with_offsets else {})))
     alone = study_of(other[:])
-    found = with_claim(result).confirm(other)
+    found = confirm(with_claim(result), other)
     assert found.other.annual_return == pytest.approx(alone.summary()["value"][0])
     assert found.own.growth_p < 0.01 and not found.is_confirmed
 
 
 def test_bars_outside_the_time_of_the_run_are_left_out(result, other, market):
     short = study_of(result.candles[100:-100])
-    found = short.confirm(other)
-    assert found.other == replace(short).confirm(other[100:-100]).other
+    found = confirm(short, other)
+    assert found.other == confirm(replace(short), other[100:-100]).other
     assert found.first >= short.forecast.frame["time"][0] and found.last <= short.candles.frame["close_time"][-1]
 
 
 def test_the_level_of_prices_does_not_count(result, other):
     prices = pl.col("open", "high", "low", "close") * 0.01
-    found, scaled = result.confirm(other), result.confirm(replace(other, frame=other.frame.with_columns(prices)))
+    found, scaled = confirm(result, other), confirm(result, replace(other, frame=other.frame.with_columns(prices)))
     assert scaled.other.annual_return == pytest.approx(found.other.annual_return)
     assert (scaled.opens_apart_share, scaled.is_confirmed) == (found.opens_apart_share, True)
     assert "at another level (those of the run are 100" in str(scaled) or "of the run are 99.9" in str(scaled)
@@ -114,19 +115,21 @@ def test_the_level_of_prices_does_not_count(result, other):
 
 
 def test_sources_of_one_name_are_told_apart(result, other):
-    assert "BTCUSDT of the run and BTCUSDT of the second source have" in str(result.confirm(replace(other, symbol="BTCUSDT")))
+    assert "BTCUSDT of the run and BTCUSDT of the second source have" in str(
+        confirm(result, replace(other, symbol="BTCUSDT"))
+    )
 
 
 def test_bars_that_the_other_lacks_are_counted(result, other):
     kept = np.random.default_rng(0).random(len(other)) > 0.02
-    found = result.confirm(replace(other, frame=other.frame.filter(pl.Series(kept))).with_max_gap(2))
+    found = confirm(result, replace(other, frame=other.frame.filter(pl.Series(kept))).with_max_gap(2))
     assert found.missing_share == pytest.approx(0.02, abs=0.01)
     assert "the second source lacks" in str(found) and f"{found.bars:,} tested bars" in str(found)
 
 
 def test_where_no_edge_was_found_nothing_is_repeated():
     ledger, market = Ledger.in_memory(), synthetic.random_walk(1_500, seed=4, interval="4h").candles
-    found = STUDY.run(market, ledger=ledger).confirm(at_venue(market, seed=1))
+    found = confirm(STUDY.run(market, ledger=ledger), at_venue(market, seed=1))
     assert not found.own.has_edge and not found.is_confirmed and found.other is None and ledger.count() == 1
     assert found.answer == "Nothing to confirm: the study found no edge, and other candles make none."
     assert "Second source" not in str(found) and json.loads(json.dumps(found.to_dict()))["other"] is None
@@ -136,15 +139,15 @@ def test_it_is_one_more_trial_and_the_verdict_on_the_run_stays(market):
     ledger = Ledger.in_memory()
     result = STUDY.run(at_venue(market, seed=1), ledger=ledger)
     before, verdict = ledger.count(), str(result.verdict)
-    first, again = (result.confirm(at_venue(market, seed=2)) for _ in range(2))
+    first, again = (confirm(result, at_venue(market, seed=2)) for _ in range(2))
     assert ledger.count() == before + 1 and str(result.verdict) == verdict and first == again
-    result.confirm(at_venue(market, seed=3))
+    confirm(result, at_venue(market, seed=3))
     assert ledger.count() == before + 2
 
 
 def test_a_view_is_repeated_as_a_view(result, other):
     view = with_claim(result.between("2015-08-01"))
-    found = view.confirm(other)
+    found = confirm(view, other)
     assert found.first == view.forecast.frame["time"][0]
     assert found.other.annual_return == pytest.approx(study_of(other).between("2015-08-01").summary()["value"][0])
 
@@ -157,14 +160,14 @@ def test_a_study_with_code_of_the_users_is_given(market):
     study = replace(STUDY, features=Features(move))
     result = study.run(at_venue(market, seed=1), ledger=Ledger.in_memory())
     with pytest.raises(RunError, match=r"confirm\(study=...\)"):
-        result.confirm(at_venue(market, seed=2))
-    assert result.confirm(at_venue(market, seed=2), study=study).is_confirmed
+        confirm(result, at_venue(market, seed=2))
+    assert confirm(result, at_venue(market, seed=2), study=study).is_confirmed
     with pytest.raises(RunError, match="not the study of the run"):
-        result.confirm(at_venue(market, seed=2), study=STUDY)
+        confirm(result, at_venue(market, seed=2), study=STUDY)
 
 
 def test_it_prints_the_answer_first_and_is_json(result, other):
-    found = result.confirm(other)
+    found = confirm(result, other)
     text = str(found)
     assert text.startswith(found.answer)
     assert text.endswith("The verdict on the run stays as it is: an edge was found, in the candles of one source.")
@@ -179,11 +182,11 @@ def test_it_prints_the_answer_first_and_is_json(result, other):
 
 def test_frames_and_files_are_taken_as_everywhere(result, other, tmp_path):
     other.frame.write_csv(tmp_path / "BTC-USD.csv")
-    expected = result.confirm(other).other.annual_return
+    expected = confirm(result, other).other.annual_return
     for given in (tmp_path / "BTC-USD.csv", str(tmp_path / "BTC-USD.csv"), other.frame, other.to_pandas()):
-        assert result.confirm(given).other.annual_return == expected
+        assert confirm(result, given).other.annual_return == expected
     with pytest.raises(CandleError, match="a int is no candles"):
-        result.confirm(3)
+        confirm(result, 3)
 
 
 def test_a_copy_is_no_second_source(result):
@@ -194,7 +197,7 @@ def test_a_copy_is_no_second_source(result):
         with pytest.raises(
             ConfigError, match="to the last digit in 100.0 % of the bars: a copy, which confirms nothing"
         ):
-            result.confirm(Candles.from_frame(frame, symbol="COPY", interval="4h"))
+            confirm(result, Candles.from_frame(frame, symbol="COPY", interval="4h"))
 
 
 def test_a_feed_in_common_is_noted(result, other):
@@ -202,39 +205,39 @@ def test_a_feed_in_common_is_noted(result, other):
     is_own = pl.Series(np.arange(len(other)) % 10 > 0)
     own = result.candles.frame.select(prices)
     mixed = [pl.when(is_own).then(own[name]).otherwise(pl.col(name)).alias(name) for name in prices]
-    found = result.confirm(replace(other, frame=other.frame.with_columns(mixed)))
+    found = confirm(result, replace(other, frame=other.frame.with_columns(mixed)))
     assert 0.7 < found.equal_share < 0.9 and "both sources may have one feed in common" in str(found)
-    assert result.confirm(other).equal_share < 0.1 and "in common, which" not in str(result.confirm(other))
+    assert confirm(result, other).equal_share < 0.1 and "in common, which" not in str(confirm(result, other))
 
 
 def test_official_daily_prices_of_two_vendors_confirm_nothing():
     result = study_of(synthetic.ar1(2_000, seed=11, phi=0.3).candles)
     own = result.candles
-    found = result.confirm(replace(own, frame=own.frame.with_columns(pl.col("volume") * 1.1)))
+    found = confirm(result, replace(own, frame=own.frame.with_columns(pl.col("volume") * 1.1)))
     assert found.own.has_edge and found.has_same_prices and found.other is None and not found.is_confirmed
     assert found.answer == "Not confirmed: both sources have the same prices, which confirms nothing."
     with pytest.raises(ConfigError, match="a copy, which confirms nothing"):
-        result.confirm(replace(own, symbol="COPY"))
+        confirm(result, replace(own, symbol="COPY"))
 
 
 def test_days_are_paired_by_their_date():
     result = study_of(synthetic.ar1(1_500, seed=11, phi=0.3).candles)
     other = at_venue(result.candles, seed=1)
     later = other.frame.with_columns(pl.col("open_time", "close_time") + timedelta(hours=14, minutes=30))
-    found = result.confirm(Candles(later, "X", other.interval))
-    assert found.other.annual_return == result.confirm(other).other.annual_return
+    found = confirm(result, Candles(later, "X", other.interval))
+    assert found.other.annual_return == confirm(result, other).other.annual_return
 
 
 @pytest.mark.parametrize(("bars", "words"), [(1, "one bar later"), (-1, "one bar earlier")])
 def test_candles_that_are_dated_otherwise_are_refused(result, other, bars, words):
     moved = other.frame.with_columns(pl.col("open_time", "close_time") + timedelta(hours=4 * bars))
     with pytest.raises(ConfigError, match=f"{words} than at the same time .* one of them is dated otherwise"):
-        result.confirm(Candles(moved, "BTC-USD", other.interval))
+        confirm(result, Candles(moved, "BTC-USD", other.interval))
 
 
 def test_another_asset_is_refused(result):
     with pytest.raises(ConfigError, match="have a correlation of .* they are not prices of one asset"):
-        result.confirm(replace(synthetic.random_walk(2_000, seed=9, interval="4h").candles, symbol="ETHUSDT"))
+        confirm(result, replace(synthetic.random_walk(2_000, seed=9, interval="4h").candles, symbol="ETHUSDT"))
 
 
 def test_an_asset_of_the_same_market_is_refused():
@@ -246,14 +249,14 @@ def test_an_asset_of_the_same_market_is_refused():
 
 def test_another_interval_is_refused(result, other):
     with pytest.raises(ConfigError, match=r'candles of 8h; .* with candles.resample\("4h"\)'):
-        result.confirm(other.resample("8h"))
+        confirm(result, other.resample("8h"))
 
 
 def test_too_few_bars_in_common_are_refused(result, other):
     with pytest.raises(NotEnoughDataError, match=r"BTC-USD has \d+ bars of the [\d,]+ that the run was tested on"):
-        result.confirm(other[-300:])
+        confirm(result, other[-300:])
     with pytest.raises(NotEnoughDataError, match="has 0 bars"):
-        result.confirm(other[:500])
+        confirm(result, other[:500])
 
 
 def test_a_split_that_was_not_adjusted_is_refused(result, other):
@@ -261,12 +264,12 @@ def test_a_split_that_was_not_adjusted_is_refused(result, other):
     factor = pl.Series(np.where(np.arange(len(other)) < row, 2.0, 1.0))
     split = replace(other, frame=other.frame.with_columns(pl.col("open", "high", "low", "close") * factor))
     with pytest.raises(ConfigError, match="jumps at .* where the candles of the run do not: .*with_real_jumps"):
-        result.confirm(split)
-    declared = result.confirm(split.with_real_jumps())
-    assert declared.other.annual_return != result.confirm(other).other.annual_return
+        confirm(result, split)
+    declared = confirm(result, split.with_real_jumps())
+    assert declared.other.annual_return != confirm(result, other).other.annual_return
 
 
 def test_unsound_candles_are_refused(result, other):
     low = other.frame.with_columns(low=pl.col("high") * 1.1)
     with pytest.raises(CandleError):
-        result.confirm(replace(other, frame=low))
+        confirm(result, replace(other, frame=low))
