@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 
@@ -11,6 +12,7 @@ from candlecast.cli import cli
 from candlecast.cli.scan_plan import read_plan
 from candlecast.dataset.folds import WalkForward
 from candlecast.errors import ConfigError
+from candlecast.ledger import Ledger
 from candlecast.models import GRU, LSTM, LinearRegression
 from candlecast.scan import list_scans, scanning
 from candlecast.store import Store
@@ -138,12 +140,17 @@ def test_a_dry_run_stops_after_the_plan(market, capsys):
     assert (values["cells"], values["series"], len(values["edges"])) == (2, 2, 1)
 
 
-def test_shards_and_their_join_give_the_scan(market, capsys):
+def test_shards_and_their_join_give_the_scan(market, capsys, monkeypatch):
     with pytest.raises(Exception, match="2 of 2 cells are not finished"):
         run("plan.toml", "--join", "-q")
-    for shard in ("1/2", "2/2"):
-        run("plan.toml", "--shard", shard, "--workers", "1", "-q")
-        assert f"Shard {shard}: 1 cells are finished, 0 failed" in capsys.readouterr().out
+    before = {path: path.read_bytes() for path in Path("runs").glob("ledger.sqlite*")}
+    with monkeypatch.context() as patched:
+        patched.setattr("sqlite3.connect", None)  # several hosts must not open one ledger
+        for shard in ("1/2", "2/2"):
+            run("plan.toml", "--shard", shard, "--workers", "1", "-q")
+            assert f"Shard {shard}: 1 cells are finished, 0 failed" in capsys.readouterr().out
+    assert {path: path.read_bytes() for path in Path("runs").glob("ledger.sqlite*")} == before
+    assert len(Ledger("runs").entries()) == 2
     run("plan.toml", "--join", "-q", "--json", "--reports", "0")
     joined = json.loads(capsys.readouterr().out)
     run("plan.toml", "--workers", "1", "-q", "--json", "--reports", "0", "--runs", "others")
@@ -159,3 +166,5 @@ def test_shards_and_their_join_give_the_scan(market, capsys):
             run("plan.toml", "--shard", wrong)
     with pytest.raises(ConfigError, match="--join with --shard"):
         run("plan.toml", "--join", "--shard", "1/2")
+    with pytest.raises(ConfigError, match="--shard with --dry-run"):
+        run("plan.toml", "--dry-run", "--shard", "1/2")

@@ -1,4 +1,7 @@
-"""Work that is killed: a study, a fetch, a compaction, writing to a ledger, a paper session. Loading this file does no work."""
+"""Work that is killed: a study, a fetch, a compaction, writing to a ledger and its inbox, a paper session.
+
+Loading this file does no work.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +26,7 @@ from candlecast.dataset.folds import WalkForward
 from candlecast.features import Features, log_range, log_return
 from candlecast.fleet import trainer  # noqa: F401
 from candlecast.fleet.settings import Fit
-from candlecast.ledger import Ledger
+from candlecast.ledger import Begun, Inbox, Ledger
 from candlecast.ledger.trials import Trial
 from candlecast.live import paper as paper_session
 from candlecast.models import LSTM
@@ -73,6 +76,17 @@ def record(folder: str, acknowledged: str) -> None:
     for number in range(TRIALS):
         Ledger(folder).record(trial(number))
         os.write(handle, f"{number}\n".encode())
+
+
+def wait(folder: str, acknowledged: str) -> None:
+    """Studies that begin in the inbox of a ledger, which is opened after every second one; their numbers as by `record`."""
+    handle = os.open(acknowledged, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+    for number in range(TRIALS):
+        made = trial(number)
+        Inbox(folder).begin([Begun(made.data, made.study, made.symbol, made.interval, "return_1", made.times)])
+        os.write(handle, f"{number}\n".encode())
+        if number % 2:
+            Ledger(folder).entries()
 
 
 def paper(run: str, folder: str, addresses: dict[str, str], streams: str, clock: str, until: str, skew: float) -> None:

@@ -17,6 +17,7 @@ import pytest
 
 from candlecast import Store
 from candlecast.ledger import Ledger
+from candlecast.ledger.trial import choices_of
 from candlecast.runs import list_runs
 from candlecast.sources import synthetic
 from candlecast.sources.binance import Binance
@@ -163,3 +164,27 @@ def test_a_ledger(rounds, tmp_path):
         assert kept(number) == list(range(TRIALS))
 
     of_ledgers.play(begin, check, finish)
+
+
+def test_an_inbox(rounds, tmp_path):
+    """What began in the inbox is counted, once; the next process goes on."""
+    of_inboxes = rounds("wait", str(tmp_path / "undisturbed"), str(tmp_path / "undisturbed.txt"), each=5)
+    numbers = {choices_of("d1", {"number": number}): number for number in range(TRIALS)}
+
+    def kept(number):
+        found = Ledger(tmp_path / f"runs-{number}").entries()
+        assert [entry.number for entry in found] == list(range(1, len(found) + 1))
+        return [numbers[entry.identity] for entry in found]
+
+    def begin(number):
+        return str(tmp_path / f"runs-{number}"), str(tmp_path / f"runs-{number}.txt")
+
+    def check(number):
+        acknowledged, found = tmp_path / f"runs-{number}.txt", kept(number)
+        said = [int(line) for line in acknowledged.read_text().split()] if acknowledged.exists() else []
+        assert len(found) == len(set(found)) and set(said) <= set(found)
+
+    def finish(number):
+        assert sorted(kept(number)) == list(range(TRIALS))
+
+    of_inboxes.play(begin, check, finish)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
+
 import numpy as np
 import pytest
 
 from candlecast.backtesting import Costs
 from candlecast.errors import RunError
 from candlecast.evaluation.trial_count import count_each
-from candlecast.ledger import Ledger
+from candlecast.ledger import Inbox, Ledger
 from candlecast.models import ARIMA, LinearRegression, Ridge
 from candlecast.scan import running, scan, scanning
 from candlecast.scan.folder import BASELINES, CELLS
@@ -16,6 +18,7 @@ from candlecast.scan.judging import read_cell
 from candlecast.scan.outlook import look_ahead
 from candlecast.scan.scanning import compute_cells, finish, open_plan, outlook_of
 from candlecast.scan.workers import Here
+from candlecast.signals import Threshold
 from small_scans import LINEAR, SMALL, files_of, plan_of, walk
 
 
@@ -30,8 +33,24 @@ def wide():
 def stopped(plan, runs, cells=slice(None)):
     """The cells of a plan, computed and not judged."""
     folder, opened = open_plan(plan, runs=runs, seed=0)
-    compute_cells(opened, opened.cells[cells], folder, Here())
+    compute_cells(opened, opened.cells[cells], folder, Here(), ledger=Ledger(runs))
     return folder, opened
+
+
+def sharded(plan, runs, shards):
+    """The cells of a plan, computed by some of three shards and not judged."""
+    folder, opened = open_plan(plan, runs=runs, seed=0)
+    for number in shards:
+        compute_cells(opened, opened.shard((number, 3)), folder, Here(), ledger=Inbox(runs))
+    return folder, opened
+
+
+def database(runs):
+    """The files of the ledger: place, time and content."""
+    return {
+        path.name: (path.stat().st_ino, path.stat().st_mtime_ns, path.read_bytes())
+        for path in sorted(runs.glob("ledger.sqlite*"))
+    }
 
 
 def counts(opened, folder, ledger):
@@ -82,16 +101,17 @@ def test_only_what_was_computed_counts(wide, tmp_path):
     assert 3 < kept < 24 and len(Ledger(tmp_path).entries()) == kept, "a dry run keeps its sample"
 
 
-def test_nothing_can_be_read_of_a_cell_that_does_not_count(plan, tmp_path, monkeypatch):
+@pytest.mark.parametrize("kind", [Ledger, Inbox])
+def test_nothing_can_be_read_of_a_cell_that_does_not_count(plan, tmp_path, monkeypatch, kind):
     def full(self, studies):
         raise RunError("the disk is full", expected="space", remedy="Free some")
 
     seen = []
     with monkeypatch.context() as patched:
-        patched.setattr(Ledger, "begin", full)
+        patched.setattr(kind, "begin", full)
         folder, opened = open_plan(plan, runs=tmp_path, seed=0)
         with pytest.raises(RunError, match="the disk is full"):
-            compute_cells(opened, opened.cells, folder, Here(), progress=seen.append)
+            compute_cells(opened, opened.cells, folder, Here(), ledger=kind(tmp_path), progress=seen.append)
     assert not (folder.path / CELLS).exists() and not (folder.path / BASELINES).exists()
     assert not any(event.done for event in seen)
 
@@ -114,14 +134,77 @@ def test_an_outlook_counts_its_own_cells_once(wide, tmp_path):
     assert before > 10, "those of another scan are trials before it"
 
 
-def test_shards_count_and_are_closed_when_they_are_joined(plan, tmp_path):
-    folder, opened = open_plan(plan, runs=tmp_path, seed=0)
-    for number in (1, 2):
-        compute_cells(opened, opened.shard((number, 2)), folder, Here())
-    ledger = Ledger(tmp_path)
-    assert len(ledger.entries()) == 6 and ledger.count() == 0
+def test_shards_count_and_are_closed_when_they_are_joined(wide, tmp_path):
+    once = scan(wide, runs=tmp_path / "once", workers=1)
+    folder, opened = sharded(wide, tmp_path / "shards", (3, 1, 2))
+    assert len(Inbox(tmp_path / "shards").waiting()) == 6, "a file for each task: three shards x two lengths of windows"
+    ledger = Ledger(tmp_path / "shards")
     joined = finish(opened, folder, ledger, failures={})
-    assert (joined.trial_count.trials, joined.trial_count.unfinished) == (6, 0)
+    assert (joined.trial_count.trials, joined.trial_count.unfinished) == (24, 0)
+    assert joined.trial_count == once.trial_count and joined.frame.equals(once.frame)
+    assert counts(opened, folder, ledger) == counts(opened, folder, Ledger(tmp_path / "once"))
+    assert files_of(tmp_path / "once" / "scans") == files_of(tmp_path / "shards" / "scans")
+    assert not any(each.is_open for each in ledger.entries()) and not Inbox(tmp_path / "shards").waiting()
+
+
+def test_a_shard_writes_no_byte_of_the_ledger(wide, tmp_path):
+    sharded(wide, tmp_path, (1,))
+    assert not database(tmp_path)
+    other = plan_of(walk("X", 77), models=[LINEAR])
+    scan(other, runs=tmp_path, workers=1)
+    before = database(tmp_path)
+    sharded(wide, tmp_path, (2, 3))
+    assert database(tmp_path) == before and "ledger.sqlite" in before
+    assert len(Ledger(tmp_path).entries()) == 25
+    assert database(tmp_path) != before
+
+
+def test_cells_of_shards_that_are_never_joined_count_in_later_verdicts(wide, tmp_path):
+    folder, opened = sharded(wide, tmp_path / "shards", (1, 2, 3))
+    stopped(wide, tmp_path / "stopped")
+    read = [read_cell(folder, cell) for cell in opened.cells]
+    best = min(read, key=lambda each: each.finding.evidence.forecast_p)
+    candles = folder.candles(best.cell.series.name)
+    of_shards, of_stopped = (
+        best.cell.study.run(candles, ledger=Ledger(tmp_path / runs)) for runs in ("shards", "stopped")
+    )
+    assert (of_shards.counted.trials, of_shards.counted.unfinished) == (24, 23)
+    assert of_shards.counted.effective == pytest.approx(of_stopped.counted.effective, rel=0.01)
+    adjusted = [each.verdict.evidence.forecast_p_adjusted for each in (of_shards, of_stopped)]
+    assert adjusted[0] == pytest.approx(adjusted[1], rel=0.02) and adjusted[0] > 0.05
+
+
+class Looking:
+    """A rule that sees forecasts, and may be stopped by what it sees."""
+
+    def __init__(self, stops: bool) -> None:
+        self.stops = stops
+
+    def __call__(self, forecast, candles):
+        if self.stops:
+            raise KeyboardInterrupt
+        return Threshold(enter=0.001)(forecast)
+
+
+@pytest.mark.parametrize("stops", [True, False])
+def test_cells_with_code_of_the_user_wait_before_they_are_computed(tmp_path, monkeypatch, stops):
+    given = plan_of(walk("A", 1), models=[LINEAR], rule=Looking(stops))
+    folder, opened = open_plan(given, runs=tmp_path, seed=0)
+    waiting, own = [], Here.start
+    monkeypatch.setattr(
+        Here, "start", lambda self, *given: (waiting.append(len(Inbox(tmp_path).waiting())), own(self, *given))[1]
+    )
+    with pytest.raises(KeyboardInterrupt) if stops else nullcontext():
+        compute_cells(opened, opened.shard((1, 1)), folder, Here(), ledger=Inbox(tmp_path))
+    assert waiting == [1] and not database(tmp_path)
+    assert folder.has(CELLS, opened.cells[0].name) is not stops
+    assert len(Ledger(tmp_path).entries()) == 1
+
+
+def test_cells_wait_in_the_inbox_where_no_ledger_is_given(plan, tmp_path):
+    folder, opened = open_plan(plan, runs=tmp_path, seed=0)
+    compute_cells(opened, opened.cells, folder, Here())
+    assert not database(tmp_path) and len(Ledger(tmp_path).entries()) == 6
 
 
 def test_a_task_is_one_transaction(plan, tmp_path, monkeypatch):

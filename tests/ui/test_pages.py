@@ -18,7 +18,7 @@ import pytest
 import candlecast as cc
 from candlecast.errors import ConfigError, RunError
 from candlecast.evaluation.trial_count import count, counts_over_time
-from candlecast.ledger import Ledger
+from candlecast.ledger import Begun, Inbox, Ledger
 from candlecast.live.journal import Journal
 from candlecast.live.record import read_session
 from candlecast.stats import adjusted_p_value, level_of_next
@@ -333,6 +333,15 @@ def test_a_report_is_made_once_and_again_when_its_run_changes(place, tmp_path, m
     shutil.copytree(place.runs / two, runs / "x")
     os.utime(runs / "x" / "manifest.json")
     assert workspace.report("x") == "2"
+
+
+def test_what_waits_for_the_ledger_is_counted_at_once(tmp_path):
+    day = np.datetime64("2024-01-01", "us") + np.arange(50) * np.timedelta64(1, "D")
+    workspace = Workspace(runs=tmp_path / "runs", store=str(tmp_path / "none"), paper=tmp_path)
+    for number in range(3):
+        assert len(workspace.counts()) == number
+        Inbox(tmp_path / "runs").begin([Begun("d1", {"number": number}, "A", "1d", "return_1", day)])
+    assert [each.trials for each in workspace.counts()] == [1, 2, 3]
 
 
 def test_an_empty_workspace_says_how_to_fill_it(place, tmp_path):

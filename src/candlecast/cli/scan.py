@@ -82,18 +82,20 @@ def scan(
     edge that it can find after paying for its own breadth. Finished cells are kept: stopped at any moment, the same command
     continues, and another plan computes only what no scan has computed.
     """
-    from candlecast.ledger import Ledger
+    from candlecast.ledger import Inbox, Ledger
     from candlecast.scan.scanning import compute_cells, finish, open_plan, outlook_of, require_finished, working
 
     began = time.monotonic()
     part = _shard(shard)
-    if join and (shard or dry_run):
+    alone = [name for name, is_given in (("--join", join), ("--shard", shard), ("--dry-run", dry_run)) if is_given]
+    if len(alone) > 1:
         raise ConfigError(
-            f"--join with {'--shard' if shard else '--dry-run'}", expected="one of them", remedy="Run the shards first"
+            f"{alone[0]} with {alone[1]}", expected="one of them", remedy="Run --dry-run, then the shards, then --join"
         )
     plan = _plan(plan_file, options)
     ledger = Ledger(runs)
-    ledger.require_writable()
+    begun = ledger if part is None else Inbox(runs)  # several hosts must not open one ledger
+    begun.require_writable()
     with progress(quiet) as listener:
         folder, opened = open_plan(plan, runs=runs, seed=seed, progress=listener)
         failures, cells = {}, opened.shard(part)
@@ -101,13 +103,13 @@ def scan(
             require_finished(opened, folder)
         else:
             with working(opened, folder, workers=workers, ray=ray) as pool:
-                if part is None or dry_run:
+                if part is None:
                     outlook = outlook_of(opened, folder, pool, ledger, progress=listener)
                     if dry_run:
                         _print_outlook(outlook, as_json=as_json)
                         return
                     say(f"{prose(str(outlook))}\n", is_error=True)
-                failures = compute_cells(opened, cells, folder, pool, ledger=ledger, progress=listener)
+                failures = compute_cells(opened, cells, folder, pool, ledger=begun, progress=listener)
         if part is not None:
             done = len(cells) - len(failures)
             if as_json:

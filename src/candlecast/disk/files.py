@@ -6,7 +6,9 @@ A folder may come from anybody. Only regular files are read: a link leads elsewh
 from __future__ import annotations
 
 import os
+import secrets
 import stat
+from contextlib import suppress
 from pathlib import Path
 
 from candlecast.errors import RunError
@@ -65,6 +67,22 @@ def write_flushed(path: Path, content: bytes) -> None:
     path.write_bytes(content)
     with path.open("r+b") as file:
         _flush(file.fileno())
+
+
+def put_flushed(path: Path, content: bytes) -> None:
+    """Write a file that is at its path whole or not at all, and flush both to the disk. Raises OSError.
+
+    Until it is whole, it has a hidden name beside the path.
+    """
+    fresh = path.with_name(f".{path.name}-{secrets.token_hex(4)}")
+    try:
+        write_flushed(fresh, content)
+        os.replace(fresh, path)
+    except OSError:
+        with suppress(OSError):
+            fresh.unlink(missing_ok=True)
+        raise
+    flush_folder(path.parent)
 
 
 def flush_folder(folder: Path) -> None:

@@ -58,7 +58,12 @@ class Profile:
         size = len(rest) // max(len(KINDS) * int(header[2]), 1) if len(header) == HEADER else 0
         if size not in VALUES or header[0] < 1 or header[2] < 1 or len(rest) != size * len(KINDS) * header[2]:
             raise ValueError(f"{len(content)} bytes are no profile")
-        return cls(int(header[0]), int(header[1]), np.frombuffer(rest, VALUES[size]).reshape(len(KINDS), -1))
+        width, first, buckets = map(int, header)
+        values = np.frombuffer(rest, VALUES[size]).reshape(len(KINDS), -1)
+        is_possible = buckets <= MAX_BUCKETS and abs(first) + buckets < (1 << 62) // width
+        if not is_possible or not (np.abs(values) <= 1.0).all():
+            raise ValueError("a profile of it cannot be")
+        return cls(width, first, values)
 
 
 def profile_of(

@@ -8,10 +8,12 @@
                                             # the studies that were begun and never ended, or not before others were judged
     Ledger.in_memory()                      # one that ends with the process
 
+Whoever opens a ledger takes in first what waits in its inbox (`candlecast.ledger.inbox`): studies that began on other hosts.
+
 `Study.run`, `compare` and `StudyResult.rebacktest` record their trials. Any other code that evaluates a configuration should
 record `StudyResult.trial`. The file is an SQLite database. A trial is written in one transaction, and is on the disk when
-`record` returns; several processes may write at once. Triggers refuse updates and deletions. Only deleting the file resets
-the ledger.
+`record` returns; several processes may write at once. Triggers refuse updates and deletions. Only deleting the file and
+the inbox resets the ledger.
 """
 
 from __future__ import annotations
@@ -34,7 +36,8 @@ import numpy as np
 from candlecast.disk.confined import Inflater, bounded_rows, confine, require_own_schema
 from candlecast.disk.files import is_regular, reason
 from candlecast.errors import ConfigError, RunError
-from candlecast.ledger.profile import MAX_BUCKETS, Profile
+from candlecast.ledger.inbox import Inbox
+from candlecast.ledger.profile import Profile
 from candlecast.ledger.schema import APPLICATION, FORMAT, header_of, lacking, schema_of
 from candlecast.ledger.sketch import Sketch
 from candlecast.ledger.trial import Begun, Entry, Searched, Trial, assets_in
@@ -173,7 +176,7 @@ class Ledger:
                     symbol,
                     interval,
                     target,
-                    _unpacked(content),
+                    Profile.unpack(content),
                     recorded_at,
                     tuple(map(str, json.loads(assets))),
                     sketches.get(data, {}),
@@ -239,6 +242,7 @@ class Ledger:
                 )
                 self._prepare(connection)
                 self._memory = None if self.path else connection
+                self._take_in(connection)
             yield connection
         except sqlite3.OperationalError as error:
             raise RunError(
@@ -291,14 +295,30 @@ class Ledger:
             connection.execute(f"PRAGMA user_version = {FORMAT}")
         connection.execute("COMMIT")
 
+    def _take_in(self, connection: sqlite3.Connection) -> None:
+        """Count what waits in the inbox. Its files go once this is on the disk; those of a killed process are taken in again."""
+        if self.path is None:
+            return
+        inbox = Inbox(self.path.parent)
+        waiting = inbox.waiting()
+        if not waiting:
+            return
+        connection.execute("BEGIN IMMEDIATE")
+        for path in waiting:
+            for study in inbox.read(path):
+                _insert_begun(connection, study)
+        connection.execute("COMMIT")
+        inbox.remove(waiting)
+
     def _is_there(self) -> bool:
+        """Whether there is anything to read."""
         if self.path and os.path.lexists(self.path.parent) and not self.path.parent.is_dir():
             raise RunError(
                 f"{self.path.parent} is no folder",
                 expected="the folder of a workspace, in which the ledger is kept",
                 remedy="Use for example Ledger('runs')",
             )
-        return self.path is None or os.path.lexists(self.path)
+        return self.path is None or os.path.lexists(self.path) or bool(Inbox(self.path.parent).waiting())
 
     def _require_regular(self) -> None:
         """Raise RunError unless the ledger, and the files that SQLite keeps beside it, are regular files or absent."""
@@ -398,16 +418,7 @@ def _insert_sketches(connection: sqlite3.Connection, study: Trial | Begun) -> No
 
 def _profile(content: bytes, trial: Trial | None) -> Profile:
     """A stored profile, or that of the returns of a trial without one, of an older format. Raises ValueError."""
-    return _unpacked(content) if content or trial is None else trial.outline
-
-
-def _unpacked(content: bytes) -> Profile:
-    profile = Profile.unpack(content)
-    buckets = profile.values.shape[1]
-    is_possible = buckets <= MAX_BUCKETS and abs(profile.first) + buckets < (1 << 62) // profile.width
-    if not is_possible or not (np.abs(profile.values) <= 1.0).all():
-        raise ValueError("a profile of it cannot be")
-    return profile
+    return Profile.unpack(content) if content or trial is None else trial.outline
 
 
 def _write_ahead(connection: sqlite3.Connection) -> None:
@@ -449,7 +460,7 @@ def _trial(row: list[Any], searches: tuple[Searched, ...], inflater: Inflater) -
         returns=np.ascontiguousarray(planes.T).view("<f4")[:, 0].astype(np.float64),
         searches=searches,
         target=target,
-        profile=_unpacked(profile) if profile else None,
+        profile=Profile.unpack(profile) if profile else None,
     )
 
 

@@ -8,7 +8,7 @@ from candlecast.candles import Candles
 from candlecast.dataset.forecast import Forecast
 from candlecast.evaluation.accuracy import skills
 from candlecast.evaluation.trials import Subject, begun_of, choices_in, sees_results
-from candlecast.ledger import Begun, Entry, Ledger
+from candlecast.ledger import Begun, Entry, Inbox, Ledger
 from candlecast.ledger.trial import choices_of
 from candlecast.recipes import describe
 from candlecast.scan.cells import Cell
@@ -18,7 +18,7 @@ from candlecast.study.study import BASELINES
 from candlecast.targets import primary
 
 
-def begin_cells(cells: Sequence[Cell], folder: ScanFolder, ledger: Ledger) -> None:
+def begin_cells(cells: Sequence[Cell], folder: ScanFolder, ledger: Ledger | Inbox) -> None:
     """Count those of the cells whose rule, target or costs are code of the user's, before they are computed.
 
     Such code sees results that may never be kept. All other cells count once they are computed (`keep`). Raises RunError.

@@ -9,7 +9,7 @@ from dataclasses import asdict
 
 from candlecast.errors import CandlecastError, RunError
 from candlecast.events import Listener, Progress, ignore
-from candlecast.ledger import Ledger
+from candlecast.ledger import Inbox, Ledger
 from candlecast.scan.beginning import begin_cells
 from candlecast.scan.cells import FAILURES, Cell, Failure
 from candlecast.scan.folder import BASELINES, CELLS, FAILED, ScanFolder, with_header
@@ -27,16 +27,17 @@ def run_cells(
     workers: Workers,
     *,
     seed: int,
-    ledger: Ledger | None = None,
+    ledger: Ledger | Inbox | None = None,
     progress: Listener = ignore,
     total: int | None = None,
 ) -> dict[str, Failure]:
     """Compute cells and keep them; gives the failures by the name of the cell.
 
-    `ledger`: that in which cells count from the moment they are kept, or seen by code of the user's; that of the folder when not
-    given. `total`: cells of the scan, those that are finished already among them.
+    `ledger`: that in which cells count from the moment they are kept, or seen by code of the user's; the inbox of the folder's
+    when not given, so that several hosts may compute cells of one folder. `total`: cells of the scan, those that are finished
+    already among them.
     """
-    ledger = Ledger(folder.path.parent) if ledger is None else ledger
+    ledger = Inbox(folder.path.parent) if ledger is None else ledger
     left = deque((share, 1) for share in shares_of(cells, workers=workers.capacity))
     total = len(cells) if total is None else total
     done = total - len(cells)
@@ -83,7 +84,7 @@ def run_cells(
     return failures
 
 
-def keep(measured: Measured, folder: ScanFolder, ledger: Ledger) -> dict[str, Failure]:
+def keep(measured: Measured, folder: ScanFolder, ledger: Ledger | Inbox) -> dict[str, Failure]:
     """Keep what a task gave, which counts in the ledger before anybody can read it; gives its failures. Raises RunError."""
     outcome = measured.outcome
     if outcome.begun:

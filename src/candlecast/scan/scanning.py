@@ -14,7 +14,7 @@ from candlecast.errors import ConfigError, RunError
 from candlecast.evaluation.survivorship import Lengths, Survivorship
 from candlecast.evaluation.trial_count import TrialCount
 from candlecast.events import Listener, Progress, ignore
-from candlecast.ledger import Ledger, as_ledger
+from candlecast.ledger import Inbox, Ledger, as_ledger
 from candlecast.parameters import is_whole
 from candlecast.runs.manifest import parsed
 from candlecast.runs.writing import parquet_bytes
@@ -196,12 +196,13 @@ def compute_cells(
     folder: ScanFolder,
     workers: Workers,
     *,
-    ledger: Ledger | None = None,
+    ledger: Ledger | Inbox | None = None,
     progress: Listener = ignore,
 ) -> dict[str, Failure]:
     """Compute those of the cells that are not finished; gives the failures by name.
 
-    `ledger`: that in which cells count from the moment they are kept until they are judged; that of the folder when not given.
+    `ledger`: that in which cells count from the moment they are kept until they are judged; the inbox of the folder's when not
+    given, which a shard uses.
     """
     left = [cell for cell in cells if not folder.has(CELLS, cell.name)]
     if len(left) < len(cells):

@@ -1,4 +1,7 @@
-"""`Workspace`: the runs, ledger, stored candles and paper sessions that the pages show. It reads and never writes."""
+"""`Workspace`: the runs, ledger, stored candles and paper sessions that the pages show.
+
+It reads, and writes nothing: but to open a ledger counts what waits in its inbox.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +19,7 @@ from candlecast.candles import CandleReport
 from candlecast.errors import CandlecastError, RunError, StoreError, near_misses
 from candlecast.evaluation.answers import stored_answers
 from candlecast.evaluation.trial_count import UNNAMED, Counted, count, counts_over_time
-from candlecast.ledger import Entry, Ledger, Trial
+from candlecast.ledger import Entry, Inbox, Ledger, Trial
 from candlecast.live.page import LivePage
 from candlecast.live.record import SessionRecord, list_sessions, read_session
 from candlecast.panel.loading import is_panel_run, load_panel_run
@@ -302,7 +305,7 @@ class Workspace:
 
     def _ledger_stamp(self) -> Any:
         path = self.ledger.path
-        return path and stamp_of(path, path.with_name(f"{path.name}-wal"))
+        return path and stamp_of(path, path.with_name(f"{path.name}-wal"), Inbox(self.runs).path)
 
 
 def _run(path: Path) -> Run:

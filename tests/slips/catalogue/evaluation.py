@@ -6,6 +6,35 @@ from ..slip import slips
 
 SLIPS = [
     *slips(
+        "ledger",
+        "ledger/inbox.py",
+        "tests/ledger/test_inbox.py",
+        [
+            ("damage-counted", "if path.stem != _digest(content):", "if False:"),
+            ("half-written-counted", "if path.suffix == END)", ")"),
+        ],
+    ),
+    *slips(
+        "ledger",
+        "ledger/trials.py",
+        "tests/ledger/test_inbox.py",
+        [
+            ("inbox-unread", "                self._take_in(connection)\n", ""),
+            ("inbox-needs-a-ledger", " or bool(Inbox(self.path.parent).waiting())", ""),
+            (
+                "removed-before-counted",
+                '        connection.execute("COMMIT")\n        inbox.remove(waiting)\n',
+                '        inbox.remove(waiting)\n        connection.execute("COMMIT")\n',
+            ),
+        ],
+    ),
+    *slips(
+        "cli",
+        "cli/scan.py",
+        "tests/cli/test_scan.py",
+        [("shards-open-the-ledger", "begun = ledger if part is None else Inbox(runs)", "begun = ledger")],
+    ),
+    *slips(
         "scan",
         "scan/running.py",
         "tests/scan/test_begun_cells.py",
