@@ -256,7 +256,10 @@ def test_the_premise_of_an_edge_names_the_cost_at_which_it_ends(planted):
     ):
         verdict = verdict_under(planted, {"break_even_bps": cost})
         assert verdict.has_edge and words in verdict.premise and verdict.premise in verdict.reasons
-        assert verdict.premise.endswith("candlecast confirm RUN FILE, or cc.confirm(result, other)")
+        assert verdict.premise.startswith(
+            "it was found in the candles of one source, and a second one can confirm it (candlecast confirm RUN FILE, or "
+            "cc.confirm(result, other)); it holds if"
+        )
 
 
 def test_funding_that_the_costs_leave_out_is_no_edge():

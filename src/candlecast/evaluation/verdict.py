@@ -27,13 +27,14 @@ NAMES = (*ABBREVIATIONS, "DLinear", "LightGBM", "MinGRU", "MinLSTM", "NLinear", 
 WRITTEN = {"encoderdecoder": "encoder-decoder"} | {name.lower(): name for name in NAMES}
 WRAPPERS = ("conformal", "pooled")  # whose names stand before that of the model within
 PREMISE = (
-    "the edge holds if these were prices at which one could have traded at these times: not smoothed, not computed from other "
-    "prices, not adjusted with hindsight, no bar left out for what happened in it, and no column that knows later bars"
+    "it was found in the candles of one source, and a second one can confirm it (candlecast confirm RUN FILE, or "
+    "cc.confirm(result, other)); it holds if these were prices at which one could have traded at these times: not smoothed, "
+    "not computed from other prices, not adjusted with hindsight, no bar left out for what happened in it, and no column that "
+    "knows later bars"
 )
 PANEL_PREMISE = "if all prices are in one currency"
 CARRY_PREMISE = "if holding costs no more than the costs charge"
 CHOSEN = 0.05  # share of a t-statistic: less is not named
-TESTED_BY = "repeat the study on a second source: candlecast confirm RUN FILE, or cc.confirm(result, other)"
 
 
 @dataclass(frozen=True)
@@ -195,7 +196,7 @@ def premise_words(evidence: Evidence, *, has_edge: bool) -> tuple[str, ...]:
     conditions = evidence.conditions
     short = conditions.shorts.premise("the assets" if conditions.assets else "the asset")
     of_shorts = (short,) if short else ()
-    return ("; ".join((PREMISE, *of_prices, *of_shorts, *of_trades, f"and {CARRY_PREMISE}", TESTED_BY)),)
+    return ("; ".join((PREMISE, *of_prices, *of_shorts, *of_trades, f"and {CARRY_PREMISE}")),)
 
 
 def _skill_words(model: str, target: Target, row: dict[str, Any], evidence: Evidence) -> str:
