@@ -15,7 +15,7 @@ from contextlib import contextmanager
 
 from candlecast.errors import CandlecastError
 
-CASES = int(os.environ.get("CANDLECAST_FUZZ", "20000"))
+CASES = int(os.environ.get("CANDLECAST_FUZZ", "6000"))
 FIRST = int(os.environ.get("CANDLECAST_FUZZ_FIRST", "0"))
 WEIGHTS = {"ledger": 0.677, "text": 0.16, "binary": 0.11, "answer": 0.03, "run": 0.02, "workbook": 0.003}
 SHARDS = 4
