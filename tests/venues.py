@@ -29,6 +29,12 @@ def with_offsets(candles: Candles, *, seed: int, every: int = 25, size: float = 
     return _with_prices(candles, candles.open * at_open, candles.close * at_close, candles.volume)
 
 
+def with_fading_noise(candles: Candles, *, seed: int, noise: float = 7e-4) -> Candles:
+    """The market at a venue whose closes have a noise of its own, which is in the next open and gone at the next close."""
+    off = np.exp(noise * np.random.default_rng(seed).standard_normal(len(candles) + 1))
+    return _with_prices(candles, candles.open * off[:-1], candles.close * off[1:], candles.volume)
+
+
 def with_flow(candles: Candles, *, seed: int, noise: float = 0.1) -> Candles:
     """The candles with `taker_volume`: buyers took more of the volume in bars that rose, up to a normal noise of their share."""
     generator = np.random.default_rng(seed)

@@ -5,24 +5,24 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from datetime import timedelta
-from functools import partial
 
 import numpy as np
 import polars as pl
 import pytest
 
-from candlecast.backtesting import Costs
+from candlecast.backtesting import Costs, backtest
 from candlecast.candles import Candles
 from candlecast.confirmation import confirm
 from candlecast.confirmation.second_source import pair_bars
 from candlecast.dataset.folds import WalkForward
 from candlecast.errors import CandleError, ConfigError, NotEnoughDataError, RunError
-from candlecast.features import Features, feature, log_return, sma_ratio, taker_imbalance
+from candlecast.features import Features, feature, log_return, of, sma_ratio, taker_imbalance
 from candlecast.ledger import Ledger
 from candlecast.models import LinearRegression
+from candlecast.signals import Positions
 from candlecast.sources import sample, synthetic
 from candlecast.study import Study
-from venues import at_venue, filled_between, with_day_totals, with_flow, with_offsets
+from venues import at_venue, filled_between, with_day_totals, with_fading_noise, with_flow, with_offsets
 
 STUDY = Study(
     model=LinearRegression(),
@@ -86,16 +86,67 @@ def test_columns_that_know_later_bars_are_not_confirmed(seed):
         confirm(result, at_venue(market, seed=1))
 
 
-@pytest.mark.parametrize("wrong", [with_offsets, partial(filled_between, every=2)])
-def test_the_study_is_repeated_on_nothing_but_the_second_source(wrong, market):
-    """What the run's prices were does not matter: the result is that of a study of the other candles."""
-    walk = synthetic.random_walk(3_000, seed=3, volatility=0.002, interval="4h").candles
-    other = at_venue(walk, seed=1)
-    result = study_of(wrong(walk, **({"seed": 1} if wrong is with_offsets else {})))
-    alone = study_of(other[:])
+@pytest.mark.parametrize("seed", range(3))
+def test_gains_in_the_prices_of_one_source_are_not_confirmed(seed):
+    """Offsets that come and go, and noise of each source's own that fades over the next bar: orders earn nothing elsewhere."""
+    walk = synthetic.random_walk(5_000, seed=seed, volatility=0.002, interval="4h").candles
+    for own, other in (
+        (with_offsets(walk, seed=1_000 + seed), at_venue(walk, seed=2_000 + seed)),
+        (with_fading_noise(walk, seed=1_000 + seed), with_fading_noise(walk, seed=2_000 + seed)),
+    ):
+        ledger = Ledger.in_memory()
+        result = with_claim(replace(STUDY, costs=Costs(fee_bps=0.1, slippage_bps=0)).run(own, ledger=ledger))
+        found = confirm(result, other)
+        assert found.kept.growth_p < 0.05 and not found.is_crossed and not found.is_confirmed
+        assert found.other is None and ledger.count() == 1
+        assert found.answer.startswith(
+            "Not confirmed: filled at the prices of the second source, the orders of the run earn"
+        )
+        assert found.answer.endswith("most of the gain is in the prices of one source.")
+
+
+def test_the_study_is_repeated_on_nothing_but_the_second_source():
+    """Closes on a straight line between known ones know a part of the next move, of any source: those of the second do not."""
+    walk = synthetic.random_walk(3_000, seed=3, volatility=0.004, interval="4h").candles
+    other, result = at_venue(walk, seed=1), study_of(filled_between(walk, every=2))
     found = confirm(with_claim(result), other)
-    assert found.other.annual_return == pytest.approx(alone.summary()["value"][0])
-    assert found.own.growth_p < 0.01 and not found.is_confirmed
+    assert found.is_crossed and not found.is_confirmed
+    assert found.other.annual_return == pytest.approx(study_of(other).summary()["value"][0])
+
+
+def test_the_own_orders_at_the_own_prices_are_the_backtest(result, other):
+    """By hand, too: bought at the second open of the other source, without costs."""
+    decided = result.positions[result.model]
+    paired = pair_bars(result.candles, other, since=decided.frame["time"][0])
+    account = backtest(paired.own, paired.positions(decided), costs=result.costs, cash=result.cash)
+    assert account.equity.equals(result.backtest.equity)
+    one = Positions.from_array(paired.own, [1.0, *[np.nan] * (len(paired.own) - 1)])
+    account = backtest(paired.other, paired.positions(one), costs=Costs.free(), cash=1.0)
+    assert account.equity["equity"].to_numpy()[1:] == pytest.approx(paired.other.close[1:] / paired.other.open[1])
+
+
+def test_a_decision_at_a_bar_that_the_other_lacks_fills_at_its_next_bar(market):
+    own = market[:60]
+    other = replace(own, frame=at_venue(own, seed=1).frame.filter(~pl.Series(np.isin(np.arange(60), [10, 11, 30]))))
+    values = np.full(60, np.nan)
+    values[[9, 10, 29, 31]] = [0.1, 0.2, 0.3, 0.4]
+    paired = pair_bars(own, other, since=own.frame["close_time"][0])
+    decided = paired.positions(Positions.from_array(own, values))
+    assert decided.frame["position"].to_list() == [
+        0.2,
+        0.3,
+        0.4,
+    ]  # what bars 9 and 10 decided fills at the open of bar 12
+    assert decided.frame["time"].to_list() == own.frame["close_time"].gather([9, 29, 31]).to_list()
+
+
+def test_a_study_of_other_candles_too_is_not_confirmed(market, other):
+    """Those are the same on both sides, whatever is wrong with their times."""
+    own, leader = at_venue(market, seed=1), replace(at_venue(market, seed=8), symbol="LEADER")
+    study = replace(STUDY, features=Features(log_return(), of(leader, log_return())))
+    found = confirm(with_claim(study.run(own, ledger=Ledger.in_memory())), other)
+    assert found.other is None and not found.is_confirmed
+    assert found.answer.startswith("Not confirmed: the study uses other candles or tables (LEADER 4h)")
 
 
 def test_bars_outside_the_time_of_the_run_are_left_out(result, other, market):
@@ -265,8 +316,7 @@ def test_a_split_that_was_not_adjusted_is_refused(result, other):
     split = replace(other, frame=other.frame.with_columns(pl.col("open", "high", "low", "close") * factor))
     with pytest.raises(ConfigError, match="jumps at .* where the candles of the run do not: .*with_real_jumps"):
         confirm(result, split)
-    declared = confirm(result, split.with_real_jumps())
-    assert declared.other.annual_return != confirm(result, other).other.annual_return
+    assert confirm(result, split.with_real_jumps()).crossed != confirm(result, other).crossed
 
 
 def test_unsound_candles_are_refused(result, other):

@@ -14,7 +14,9 @@ import polars as pl
 from candlecast.backtesting import BacktestResult
 from candlecast.confirmation.second_source import MOVED, SAME, PairedBars, names_of, source_words
 from candlecast.evaluation.answers import figure_words
+from candlecast.evaluation.growth import LOST
 from candlecast.evaluation.verdict import Verdict
+from candlecast.stats import annual_return, bootstrap_p_value, log_returns, sharpe
 from candlecast.text import cells
 from candlecast.text.formatting import close_moment, count, number, p_value, percent, table
 from candlecast.text.json_values import json_values
@@ -24,7 +26,35 @@ HEADINGS = ("", "Own source", "Second source")
 INDEPENDENCE = (
     "Candles cannot show that both sources recorded their prices independently, at venues where one can trade."
 )
+UNIVERSE = "the universe, with the dates of its members, is that of the run: a second source does not confirm it"
+LEVEL = 0.05  # of the test of growth at the other prices
+KEPT = 0.5  # of the return at the own prices, that is left at the others at least
 MOSTLY = 0.5  # share of equal opens, from which on both may have one feed in common
+
+
+@dataclass(frozen=True)
+class Account:
+    """What the orders of the run come to, filled at the opens of one source and valued at its closes, in the bars in common.
+
+    annual_return: a fraction, of the whole time where that is less than a year (`is_annual`). sharpe: ratio a year. growth_p:
+    bootstrap p-value of no growth, of one test.
+    """
+
+    annual_return: float
+    sharpe: float
+    growth_p: float
+    is_annual: bool
+
+    @classmethod
+    def of(cls, account: BacktestResult, *, seed: int) -> Account:
+        """That of a backtest; `seed` of the bootstrap."""
+        returns, yearly = account.returns_until_ruin, account.bars_per_year
+        return cls(
+            annual_return=annual_return(returns, bars_per_year=yearly),
+            sharpe=sharpe(returns, bars_per_year=yearly),
+            growth_p=bootstrap_p_value(log_returns(np.maximum(returns, LOST)), seed=seed),
+            is_annual=bool(len(returns) >= yearly),
+        )
 
 
 @dataclass(frozen=True)
@@ -34,7 +64,9 @@ class Found:
     headline, has_edge, is_forecastable, pays: of its verdict. skill: how good the forecasts are, by `measure`; forecast_p:
     p-value of no skill. annual_return: a fraction, of the whole time where that is less than a year (`is_annual`). sharpe: ratio
     a year. break_even_bps: costs a side at which it earns nothing; infinite where it earns at any, NaN where it loses even
-    without costs. growth_p: bootstrap p-value of no growth. Both p-values are adjusted for all trials of the workspace.
+    without costs. growth_p, timing_p, sharpe_p: bootstrap p-values of no growth, no timing, and of a Sharpe ratio no higher than
+    that of the benchmark. All p-values are adjusted for all trials of the workspace. deflated_sharpe: a probability. outside:
+    names of candles and tables from elsewhere that the study uses.
     """
 
     headline: str
@@ -48,7 +80,11 @@ class Found:
     sharpe: float
     break_even_bps: float
     growth_p: float
+    timing_p: float
+    sharpe_p: float
+    deflated_sharpe: float
     is_annual: bool
+    outside: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, verdict: Verdict, summary: pl.DataFrame) -> Found:
@@ -67,6 +103,10 @@ class Found:
             sharpe=lines["Sharpe ratio"],
             break_even_bps=verdict.evidence.break_even_bps,
             growth_p=verdict.evidence.return_p_adjusted,
+            timing_p=verdict.evidence.timing_p_adjusted,
+            sharpe_p=verdict.evidence.sharpe_p_adjusted,
+            deflated_sharpe=verdict.evidence.deflated_sharpe,
+            outside=verdict.evidence.conditions.outside,
             is_annual=verdict.evidence.years >= 1.0,
         )
 
@@ -75,8 +115,10 @@ class Found:
 class Confirmation:
     """The same study on the candles of a second source, and on nothing else: does it find an edge there too?
 
-    Features, training, positions and fills come from the second source alone. What is wrong with the candles of the run, prices
-    or volumes or dates, is not in it, unless both sources have it. The study is judged there as everywhere, as one more trial.
+    First the orders of the run are filled at the prices of the second source: a gain that is only in the prices of the run, as
+    that of noise of its own is, is lost there. Then the study is repeated: features, training, positions and fills come from the
+    second source alone. What is wrong with the candles of the run, prices or volumes or dates, is not in it, unless both sources
+    have it. The study is judged there as everywhere, as one more trial.
 
     symbol, interval, model: of the run. own_source, other_source: symbol and source of both.
     first, last: closes of the first and the last tested bar in common; bars: their number; missing_share: of the tested bars of
@@ -87,6 +129,7 @@ class Confirmation:
         the level of prices does not count (101 bars).
     cost_bps: the costs of a side.
     equal_share: share of the bars whose open has moved as in the run since the bar before, to the last digit.
+    kept, crossed: what the orders of the run come to in these bars, at its own prices and at those of the second source.
     own, other: what the study found; `other` is None where there is nothing to confirm or nothing that could confirm it, so that
         the study was not repeated.
     notes: what else a reader should know, in sentences.
@@ -110,6 +153,8 @@ class Confirmation:
     cost_bps: float
     equal_share: float
     own: Found
+    kept: Account
+    crossed: Account
     other: Found | None = None
     notes: tuple[str, ...] = ()
 
@@ -117,6 +162,17 @@ class Confirmation:
     def has_same_prices(self) -> bool:
         """The opens are equal in nearly all bars, as official daily prices are."""
         return self.equal_share >= SAME
+
+    @property
+    def is_crossed(self) -> bool:
+        """The orders of the run earn at the other prices: the account grows (p-value below 5 %), with half of the return."""
+        grows = self.crossed.annual_return > 0 and self.crossed.growth_p < LEVEL
+        return grows and self.crossed.annual_return >= KEPT * self.kept.annual_return
+
+    @property
+    def is_worth_repeating(self) -> bool:
+        """There is an edge to confirm, of candles alone, and the second source can confirm it."""
+        return self.own.has_edge and not self.own.outside and not self.has_same_prices and self.is_crossed
 
     @property
     def is_confirmed(self) -> bool:
@@ -128,8 +184,19 @@ class Confirmation:
         """Whether the edge is confirmed, in a sentence."""
         if not self.own.has_edge:
             return "Nothing to confirm: the study found no edge, and other candles make none."
-        if self.has_same_prices or self.other is None:
+        if self.own.outside:
+            return (
+                f"Not confirmed: the study uses other candles or tables ({', '.join(self.own.outside)}), which are the same on "
+                "both sides; run it with those of a second source, too."
+            )
+        if self.has_same_prices:
             return "Not confirmed: both sources have the same prices, which confirms nothing."
+        if not self.is_crossed or self.other is None:
+            return (
+                "Not confirmed: filled at the prices of the second source, the orders of the run earn "
+                f"{percent(self.crossed.annual_return)} {self._time_words} instead of {percent(self.kept.annual_return)} "
+                f"(p-value of no growth {p_value(self.crossed.growth_p)}): most of the gain is in the prices of one source."
+            )
         if self.is_confirmed:
             return "Confirmed: the same study finds an edge in the candles of the second source as well."
         words = self.other.headline
@@ -151,7 +218,24 @@ class Confirmation:
             f"{number(self.correlation, 3)}; opens differ by more than the costs of a side ({self.cost_bps:g} bp) in "
             f"{percent(self.opens_apart_share)} of the bars, closes in {percent(self.closes_apart_share)}."
         )
-        return self.answer, compared
+        return (self.answer, compared, *self._crossed_words)
+
+    @property
+    def _crossed_words(self) -> tuple[str, ...]:
+        """What the orders earn at the other prices, where the answer does not say it."""
+        if not self.is_worth_repeating:
+            return ()
+        words = (
+            f"Filled at the prices of the second source, the orders of the run earn {percent(self.crossed.annual_return)} "
+            f"{self._time_words} (p-value of no growth {p_value(self.crossed.growth_p)}); at its own prices, "
+            f"{percent(self.kept.annual_return)}."
+        )
+        return (words,)
+
+    @property
+    def _time_words(self) -> str:
+        days = max(round((self.last - self.first).total_seconds() / 86_400), 1)
+        return "a year" if self.crossed.is_annual else f"in {count(days, 'day')}"
 
     @property
     def remarks(self) -> tuple[str, ...]:
@@ -177,6 +261,9 @@ class Confirmation:
             ("Sharpe ratio", cells.number, "sharpe"),
             ("Break-even cost, bp a side", _cost, "break_even_bps"),
             ("p-value of no growth", p_value, "growth_p"),
+            ("p-value of no timing", p_value, "timing_p"),
+            ("p-value of no better Sharpe ratio", p_value, "sharpe_p"),
+            ("Deflated Sharpe ratio", percent, "deflated_sharpe"),
         )
         return [
             ("Edge", *("yes" if each.has_edge else "no" for each in both)),
@@ -205,7 +292,7 @@ class Confirmation:
 
     def to_dict(self) -> dict[str, Any]:
         """Everything as JSON values; what is undefined or without end is None."""
-        names = ("is_confirmed", "has_same_prices", "answer", "text")
+        names = ("is_confirmed", "is_crossed", "has_same_prices", "answer", "text")
         return json_values(asdict(self) | {name: getattr(self, name) for name in names})
 
 
@@ -213,16 +300,18 @@ def compare_sources(
     pairs: Sequence[PairedBars],
     account: BacktestResult,
     own: Found,
+    accounts: Sequence[Account],
     *,
     symbol: str,
     model: str,
     assets: int = 0,
     missing_assets: int = 0,
+    has_universe: bool = False,
 ) -> Confirmation:
     """How the candles of two sources compare, before the study is repeated on the second ones.
 
     `pairs` are the bars of both sources: of one asset, or of each of the `assets` of a panel; `missing_assets` is the number of
-    those that the second source lacks.
+    those that the second source lacks. `accounts` of the orders at both prices. `has_universe`: members of the panel have dates.
     """
     cost_bps = account.costs.per_side_bps
     equal = float(np.concatenate([each.is_repeated for each in pairs]).mean())
@@ -248,7 +337,9 @@ def compare_sources(
         cost_bps=cost_bps,
         equal_share=equal,
         own=own,
-        notes=tuple(_notes(pairs, equal, missing_assets)),
+        kept=accounts[0],
+        crossed=accounts[1],
+        notes=(*_notes(pairs, equal, missing_assets), *([UNIVERSE] if has_universe else [])),
     )
 
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-import numpy as np
-
+from candlecast.backtesting.portfolio import account_of, prepare
 from candlecast.candles import Candles
-from candlecast.confirmation.confirmation import Confirmation, Found, compare_sources
+from candlecast.confirmation.confirmation import Account, Confirmation, Found, compare_sources
 from candlecast.confirmation.second_source import PairedBars, pair_bars, within
 from candlecast.errors import NotEnoughDataError, listed
+from candlecast.evaluation.trial_count import FEW_LEFT_OUT, SHARE_LEFT_OUT
 from candlecast.events import Listener, ignore
 from candlecast.ledger import as_ledger
 from candlecast.panel import PanelResult, PanelStudy
@@ -20,13 +20,11 @@ from candlecast.signals import Positions
 from candlecast.study.fitted import require_same_parts
 from candlecast.text.formatting import percent
 
-LEAST_HELD = 0.5  # of the weights of a run, that assets of both sources must have
-
 
 def confirm_panel(
     result: PanelResult, assets: Any, *, study: PanelStudy | None = None, progress: Listener = ignore
 ) -> Confirmation:
-    """How the candles compare, and what the study finds in those of the second source.
+    """How the candles compare, what the orders earn at the other prices, and what the study finds in the other candles.
 
     Assets of which both have too few bars in common are left out.
     """
@@ -34,6 +32,7 @@ def confirm_panel(
     symbols, decided = traded.panel.symbols, traded.positions(weights)
     others = {each.symbol: each for each in spelt_as(as_panel_assets(assets), symbols)}
     pairs: list[PairedBars] = []
+    held: list[Positions] = []
     lacking: list[str] = []
     for place in traded.places():
         paired = _paired(traded.panel.assets[place], decided[place], others.get(symbols[place]))
@@ -41,23 +40,29 @@ def confirm_panel(
             lacking.append(symbols[place])
         else:
             pairs.append(paired)
-    _require_enough(weights, symbols, lacking)
+            held.append(paired.positions(decided[place]))
+    _require_enough(len(pairs), lacking)
+    accounts = []
+    for candles in ([each.own for each in pairs], [each.other for each in pairs]):
+        prepared = prepare(candles, held, costs=traded.costs, cash=traded.cash)
+        account = account_of(prepared, traded.costs, float(traded.cash))
+        accounts.append(Account.of(account, seed=result.seed))
     compared = compare_sources(
         pairs,
         result.backtest,
         Found.of(result.verdict, result.summary()),
+        accounts,
         symbol=traded.panel.name,
         model=result.model,
         assets=len(pairs),
         missing_assets=len(lacking),
+        has_universe=result.panel.universe is not None,
     )
-    if not compared.own.has_edge or compared.has_same_prices:
+    if not compared.is_worth_repeating:
         return compared
-    given = [
-        within(others[each.symbol], each)
-        for each in result.panel.assets
-        if each.symbol in others and each.symbol not in lacking
-    ]
+    first = min(each.open_time[0] for each in result.panel.assets)
+    last = max(each.open_time[-1] for each in result.panel.assets)
+    given = [within(others[symbol], first, last) for symbol in symbols if symbol in others and symbol not in lacking]
     repeated = _repeated(result, given, study, progress)
     return replace(compared, other=Found.of(repeated.verdict, repeated.summary()))
 
@@ -82,13 +87,13 @@ def _paired(own: Candles, decided: Positions, other: Candles | None) -> PairedBa
         return None
 
 
-def _require_enough(weights: np.ndarray, symbols: list[str], lacking: list[str]) -> None:
-    sizes = np.nansum(np.abs(weights), axis=0)
-    share = float(sizes[~np.isin(symbols, lacking)].sum() / max(sizes.sum(), 1e-12))
-    if share < LEAST_HELD:
+def _require_enough(assets: int, lacking: list[str]) -> None:
+    """Raise NotEnoughDataError where the choice of the assets that the second source has may be one by their results."""
+    if len(lacking) >= FEW_LEFT_OUT and len(lacking) > SHARE_LEFT_OUT * (assets + len(lacking)):
         raise NotEnoughDataError(
-            f"the second source has assets with {percent(share)} of the weights of the run; it lacks {listed(lacking)}, or has "
-            "too few of their bars",
-            expected=f"{percent(LEAST_HELD, 0)} or more",
+            f"the second source lacks {len(lacking)} of the {assets + len(lacking)} assets of the run, or too many of their "
+            f"bars: {listed(lacking)}",
+            expected=f"fewer than {FEW_LEFT_OUT}, or at most {percent(SHARE_LEFT_OUT, 0)} of them: which are left out may be "
+            "chosen by what they earned",
             remedy="Give the candles of more assets, by the symbols of the run: {symbol: candles}",
         )

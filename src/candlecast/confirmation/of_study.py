@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+from candlecast.backtesting import backtest
 from candlecast.candles import Candles
-from candlecast.confirmation.confirmation import Confirmation, Found, compare_sources
+from candlecast.confirmation.confirmation import Account, Confirmation, Found, compare_sources
 from candlecast.confirmation.second_source import pair_bars, within
 from candlecast.errors import ConfigError, NotEnoughDataError
 from candlecast.events import Listener, ignore
@@ -19,14 +20,24 @@ from candlecast.study.fitted import parts_of
 def confirm_study(
     result: StudyResult, other: Candles, *, study: Study | None = None, progress: Listener = ignore
 ) -> Confirmation:
-    """How the candles compare, and what the study finds in those of the second source."""
-    tested_since = result.positions[result.model].frame["time"][0]
-    paired = pair_bars(result.candles, other, since=tested_since)
-    own = Found.of(result.verdict, result.summary())
-    compared = compare_sources([paired], result.backtest, own, symbol=result.candles.symbol, model=result.model)
-    if not compared.own.has_edge or compared.has_same_prices:
+    """How the candles compare, what the orders earn at the other prices, and what the study finds in the other candles."""
+    decided, candles = result.positions[result.model], result.candles
+    paired = pair_bars(candles, other, since=decided.frame["time"][0])
+    accounts = []
+    for each in (paired.own, paired.other):
+        account = backtest(each, paired.positions(decided), costs=result.costs, cash=result.cash)
+        accounts.append(Account.of(account, seed=result.seed))
+    compared = compare_sources(
+        [paired],
+        result.backtest,
+        Found.of(result.verdict, result.summary()),
+        accounts,
+        symbol=candles.symbol,
+        model=result.model,
+    )
+    if not compared.is_worth_repeating:
         return compared
-    repeated = _repeated(result, within(other, result.candles), study, progress)
+    repeated = _repeated(result, within(other, candles.open_time[0], candles.open_time[-1]), study, progress)
     return replace(compared, other=Found.of(repeated.verdict, repeated.summary()))
 
 

@@ -13,6 +13,7 @@ import polars as pl
 from candlecast.candles import Candles
 from candlecast.candles.clock import DAY
 from candlecast.errors import ConfigError, NotEnoughDataError
+from candlecast.signals import Positions
 from candlecast.stats.robust import robust_correlation
 from candlecast.text.formatting import count, number, percent
 
@@ -36,7 +37,8 @@ class PairedBars:
     """The bars that both sources have, at the times of the first.
 
     `own` has the prices of the first source, `other` those of the second times `scale`, the median ratio of their closes: only
-    returns of the second count. `given` are the candles of the second as they came, `tested` is the number of bars of the first.
+    returns of the second count. Where the second has no volume, it is that of the first, by which impact is charged. `given` are
+    the candles of the second as they came, `tested` is the number of bars of the first.
     """
 
     own: Candles
@@ -131,6 +133,18 @@ class PairedBars:
             return True
         return max(self.correlation, self.long_correlation) >= LEAST_CORRELATION and not self.drifts
 
+    def positions(self, decided: Positions) -> Positions:
+        """The positions, each at the last bar in common before the first one whose open can fill it.
+
+        What was decided at bars that the other source lacks is filled at its next bar; a later decision overtakes it.
+        """
+        opens, closes = self.own.open_time, self.own.frame["close_time"]
+        times = decided.frame["time"].dt.replace_time_zone(None).to_numpy()
+        rows = np.maximum(np.searchsorted(opens, times, side="left") - 1, 0)
+        is_last = np.append(rows[1:] != rows[:-1], True) if len(rows) else np.zeros(0, dtype=bool)
+        frame = decided.frame.filter(pl.Series(is_last, dtype=pl.Boolean))
+        return replace(decided, frame=frame.with_columns(time=closes.gather(rows[is_last])))
+
 
 def pair_bars(own: Candles, other: Candles, *, since: datetime) -> PairedBars:
     """The bars of both sources from the close `since` on. Bars of a day and more are paired by their date.
@@ -160,10 +174,10 @@ def pair_bars(own: Candles, other: Candles, *, since: datetime) -> PairedBars:
     return paired
 
 
-def within(other: Candles, own: Candles) -> Candles:
-    """Those of the other candles that lie in the time of the own ones, to a bar."""
-    times, bar = other.open_time, np.timedelta64(own.interval.microseconds, "us")
-    first, last = own.open_time[0] - bar, own.open_time[-1] + bar
+def within(other: Candles, first: np.datetime64, last: np.datetime64) -> Candles:
+    """Those of the other candles that open from the first to the last of the own ones, to a bar."""
+    times, bar = other.open_time, np.timedelta64(other.interval.microseconds, "us")
+    first, last = first - bar, last + bar
     return other[int(np.searchsorted(times, first, side="right")) : int(np.searchsorted(times, last, side="left"))]
 
 
@@ -184,7 +198,10 @@ def _matched(own: np.ndarray, other: np.ndarray) -> tuple[np.ndarray, np.ndarray
 def _paired(own: Candles, other: Candles, mine: np.ndarray, theirs: np.ndarray) -> PairedBars:
     kept, taken = own.frame[mine], other.frame[theirs]
     scale = float(np.median(kept["close"].to_numpy() / taken["close"].to_numpy()))
-    prices = taken.select(pl.col("open", "high", "low", "close") * scale, "volume")
+    volume = taken["volume"].to_numpy()
+    prices = taken.select(pl.col("open", "high", "low", "close") * scale).with_columns(
+        volume=pl.Series(np.where(np.isfinite(volume), volume, kept["volume"].to_numpy()))
+    )
     frame = pl.concat([kept.select("open_time", "close_time"), prices], how="horizontal")
     return PairedBars(replace(own, frame=kept), replace(own, frame=frame), other, scale, len(own))
 
