@@ -153,10 +153,17 @@ def test_parameters_that_cannot_mean_anything(make, message):
     assert str(error.value).startswith(message)
 
 
-@pytest.mark.parametrize("kind", ["sma_ratio", "ema_ratio", "realized_volatility", "log_range", "volume_change"])
+@pytest.mark.parametrize("kind", ["sma_ratio", "ema_ratio", "realized_volatility", "log_range"])
 def test_a_period_of_nothing(kind):
     with pytest.raises(ConfigError, match=f"period of {kind} is 0; expected 1 bar or more"):
         getattr(features, kind)(0)
+    assert len(getattr(features, kind)(1).compute(CANDLES)) == len(CANDLES)
+
+
+@pytest.mark.parametrize("kind", ["volume_change", "trades_change", "trade_size_change"])
+def test_the_average_of_one_bar_is_the_bar(kind):
+    with pytest.raises(ConfigError, match=f"period of {kind} is 1; expected 2 bars or more"):
+        getattr(features, kind)(1)
 
 
 def test_a_warm_up_longer_than_the_candles():

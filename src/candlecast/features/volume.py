@@ -15,7 +15,7 @@ def volume_change(period: int = 20) -> Feature:
     A bar without volume counts as half the smallest volume of the others among the `period`, or as the average divided by
     `period` if that is less; 0.0 where none of them had any: currencies and indices come without.
     """
-    require_period("volume_change", period)
+    require_period("volume_change", period, least=2)
 
     def compute(candles: Candles, count: int | None = None) -> np.ndarray:
         return _against_average(candles.volume, period, count)
@@ -28,7 +28,7 @@ def trades_change(period: int = 20) -> Feature:
 
     Of candles that have `trades`, such as those of Binance; of others it raises ConfigError.
     """
-    require_period("trades_change", period)
+    require_period("trades_change", period, least=2)
 
     def compute(candles: Candles) -> np.ndarray:
         return _against_average(_activity(candles, "trades", "trades_change"), period)
@@ -42,7 +42,7 @@ def trade_size_change(period: int = 20) -> Feature:
     A bar without trades has size 0, and counts as in `volume_change`. Of candles that have `trades`; of others it raises
     ConfigError.
     """
-    require_period("trade_size_change", period)
+    require_period("trade_size_change", period, least=2)
 
     def compute(candles: Candles) -> np.ndarray:
         trades = _activity(candles, "trades", "trade_size_change")
