@@ -8,6 +8,7 @@ from types import SimpleNamespace
 
 import pytest
 
+import candlecast
 from candlecast.errors import ConfigError, RunError
 from candlecast.scan import ray_workers, scanning, workers
 from candlecast.scan.messages import packed, unpacked
@@ -142,3 +143,14 @@ def test_a_task_travels_with_functions_of_a_users(tmp_path):
     outcomes = [unpacked(workers.answered(message)).outcome for _ in range(2)]
     assert not outcomes[0].failures
     assert outcomes[0].cells == outcomes[1].cells
+
+
+def test_a_function_of_the_main_script_travels_with_the_modules_that_it_names(tmp_path):
+    """It travels by value, and `cc` among its globals by name: candlecast is a module of a class of its own."""
+    names = {"cc": candlecast, "__name__": "__main__"}
+    exec("def rule(forecast):\n    return cc.FollowDirection()(forecast)\n", names)
+    plan = plan_of(walk("A", 1), models=[LINEAR], rule=names["rule"])
+    folder, opened = open_plan(plan, runs=tmp_path, seed=0)
+    (share,) = shares_of(opened.cells)
+    found = unpacked(workers.answered(packed(task_of(share, folder, seed=0)))).outcome
+    assert type(candlecast) is not type(os) and list(found.cells) == [opened.cells[0].name] and not found.failures

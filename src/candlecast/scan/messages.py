@@ -9,6 +9,10 @@ import pickle
 import sys
 import time
 from dataclasses import dataclass
+from importlib import import_module
+from io import BytesIO
+from types import ModuleType
+from typing import Any
 
 from candlecast.scan.computing import Outcome, Task, compute
 
@@ -24,10 +28,17 @@ class Measured:
 
 
 def packed(task: Task) -> bytes:
-    """A task as a message."""
+    """A task as a message. Modules that its functions name, such as candlecast itself, travel by their names."""
     import cloudpickle
 
-    return cloudpickle.dumps(task)
+    class Pickler(cloudpickle.Pickler):
+        def reducer_override(self, obj: Any) -> Any:
+            is_special = isinstance(obj, ModuleType) and type(obj) is not ModuleType  # those of lazy_loader are
+            return (import_module, (obj.__name__,)) if is_special else super().reducer_override(obj)
+
+    message = BytesIO()
+    Pickler(message).dump(task)
+    return message.getvalue()
 
 
 def answered(message: bytes) -> bytes:
