@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import polars as pl
 import pytest
+from numpy.lib.stride_tricks import sliding_window_view
 
 import candlecast as cc
 from candlecast.ledger import Ledger
@@ -86,7 +87,7 @@ def by_name(assets):
 def illiquidity(candles):
     values = np.full(len(candles), np.nan)
     moves = np.abs(np.diff(np.log(candles.close))) / (candles.close * candles.volume)[1:]
-    values[20:] = np.log([moves[row : row + 20].mean() for row in range(len(candles) - 20)])
+    values[20:] = np.log(sliding_window_view(moves, 20).mean(axis=1))
     return values
 
 
@@ -130,24 +131,23 @@ def test_what_changes_with_levels_adjustment_and_names_is_found(assets, make, le
 def relative_step(candles):
     """The least difference of two prices of 40 bars, over the price: 0.01 over an adjusted price in a file of cents."""
     prices = np.log(np.stack([candles.open, candles.high, candles.low, candles.close], 1))
-    values = np.full(len(prices), np.nan)
-    for row in range(40, len(prices)):
-        steps = np.diff(np.unique(prices[row - 40 : row + 1]))
-        values[row] = np.log(steps[steps > 1e-9].min())
-    return np.round(values, 6)
+    windows = sliding_window_view(prices, 41, axis=0).reshape(len(prices) - 40, -1)
+    steps = np.diff(np.sort(windows, axis=1))
+    least = np.where(steps > 1e-9, steps, np.inf).min(axis=1)
+    return np.append(np.full(40, np.nan), np.round(np.log(least), 6))
 
 
 @cc.feature(warmup=80)
 def still_days(candles):
     """Share of bars without a return: higher for cheap shares, in a file of cents."""
     still = np.abs(np.diff(np.log(candles.close), prepend=np.nan)) < 1e-9
-    return np.append(np.full(80, np.nan), [still[row - 80 : row].mean() for row in range(80, len(still))])
+    return np.append(np.full(80, np.nan), sliding_window_view(still, 80)[:-1].mean(axis=1))
 
 
 @cc.feature(warmup=20)
 def spread_of_ranges(candles):
     ranges = np.log(candles.high / candles.low)
-    return np.append(np.full(20, np.nan), [ranges[row - 20 : row].std() for row in range(20, len(ranges))])
+    return np.append(np.full(20, np.nan), sliding_window_view(ranges, 20)[:-1].std(axis=1))
 
 
 def test_the_steps_of_prices_in_cents_tell_their_level():
