@@ -144,14 +144,18 @@ def test_only_regular_files_are_opened(end, kind, tmp_path):
 
 def test_a_ledger_of_any_format_is_known(ledger):
     """Whatever SQLite makes of the text of a table whose columns were added later."""
-    change(ledger, *(f"DROP TABLE {name}" for name in ("begun", "ended", "sketches")), "PRAGMA user_version = 3")
+    change(
+        ledger, *(f"DROP TABLE {name}" for name in ("begun", "ended", "sketches", "begins")), "PRAGMA user_version = 3"
+    )
     assert ledger.count() == 2 and len(ledger.entries()) == 2
-    change(ledger, *(f"DROP TABLE {name}" for name in ("begun", "ended", "sketches")))
+    change(ledger, *(f"DROP TABLE {name}" for name in ("begun", "ended", "sketches", "begins")))
     for column in ("target", "batch", "profile"):
         change(ledger, f"ALTER TABLE trials DROP COLUMN {column}")
     change(ledger, "DROP TABLE searches", "PRAGMA user_version = 1")
     assert ledger.count() == 2 and [entry.batch for entry in ledger.entries()] == [1, 2]
     assert ledger.record(trial(2)) and ledger.count() == 3
+    change(ledger, "DROP TABLE begins", "PRAGMA user_version = 4")
+    assert ledger.count() == 3 and len(ledger.entries()) == 3
 
 
 def test_reading_ends():

@@ -140,6 +140,31 @@ def test_a_killed_intake_loses_and_doubles_nothing(tmp_path, monkeypatch):
     assert of(Ledger(tmp_path).entries()) == of(found)
 
 
+def test_each_begin_with_a_token_counts_once(tmp_path, monkeypatch):
+    for number in range(6):
+        Inbox(tmp_path / "runs").begin([begun(0, token=f"begin {number}")])
+    assert len(Inbox(tmp_path / "runs").waiting()) == 6
+    with monkeypatch.context() as patched:
+        patched.setattr(Inbox, "remove", lambda *given: (_ for _ in ()).throw(KeyboardInterrupt()))
+        with pytest.raises(KeyboardInterrupt):  # after they were counted
+            Ledger(tmp_path / "runs").entries()
+    assert len(Inbox(tmp_path / "runs").waiting()) == 6
+    ledger = Ledger(tmp_path / "runs")
+    assert len(ledger.entries()) == 4, "three are free"
+    ledger.record(ended(begun(0)))
+    left = [each.profile.values for each in ledger.entries() if each.is_open]
+    assert len(left) == 3
+    for row in (0, 1, 2):
+        seen = np.corrcoef([begun(0).outline.values[row], *(each[row] for each in left)])
+        assert np.abs(seen - np.eye(4)).max() < 0.6, "each is like no other"
+
+
+def test_a_begin_without_a_token_is_the_same_study(tmp_path):
+    for _ in range(6):
+        Inbox(tmp_path).begin([begun(0)])
+        assert len(Ledger(tmp_path).entries()) == 1
+
+
 def test_what_another_process_took_in_is_no_damage(tmp_path):
     Inbox(tmp_path).begin([begun(0)])
     [path] = Inbox(tmp_path).waiting()
@@ -209,6 +234,7 @@ def test_a_damaged_file_is_named(tmp_path, way):
         {"profile": "AAAA"},
         {"profile": "no base64"},
         {"profile": 7},
+        {"token": 7},
         {"sketches": {"A": "AAAA"}},
         {"sketches": {"\ud800": ""}},
         {"sketches": []},

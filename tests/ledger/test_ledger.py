@@ -96,7 +96,7 @@ def test_a_ledger_of_an_older_format_goes_on(tmp_path):
     Ledger(tmp_path).record(trial(0))
     path = tmp_path / "ledger.sqlite"
     connection = sqlite3.connect(path, isolation_level=None)
-    for table in ("begun", "ended", "sketches"):
+    for table in ("begun", "ended", "sketches", "begins"):
         connection.execute(f"DROP TABLE {table}")
     for column in ("target", "batch", "profile"):
         connection.execute(f"ALTER TABLE trials DROP COLUMN {column}")
@@ -202,6 +202,10 @@ def test_memory_is_not_shared():
         "INSERT OR REPLACE INTO begun SELECT number, 'x', 'x', 'x', 'x', 'x', 'x', 'x', x'' FROM begun",
         "DELETE FROM ended",
         "UPDATE ended SET choices = (SELECT choices FROM begun)",
+        "DELETE FROM begins",
+        "UPDATE begins SET unended = 0",
+        "INSERT OR REPLACE INTO begins SELECT number, choices, 'x', 'x', 0 FROM begins",
+        "INSERT OR REPLACE INTO begins SELECT 7, choices, token, 'x', 0 FROM begins",
         "DELETE FROM sketches",
         "UPDATE sketches SET sketch = x''",
         "INSERT OR REPLACE INTO sketches SELECT data, symbol, x'' FROM sketches",
@@ -210,10 +214,11 @@ def test_memory_is_not_shared():
 def test_nothing_is_changed_or_removed(tmp_path, statement):
     ledger = Ledger(tmp_path)
     ledger.record(trial())
-    ledger.begin([begun(1)])
+    ledger.begin([begun(1, token="first")])
     connection = sqlite3.connect(tmp_path / "ledger.sqlite", isolation_level=None)
     with suppress(sqlite3.IntegrityError):  # refused aloud, or ignored
         connection.execute(statement)
+    assert connection.execute("SELECT number, token, unended FROM begins").fetchall() == [(1, "first", 1)]
     connection.close()
     (left,) = ledger.trials()
     assert left.identity == trial().identity and left.model == "lstm"

@@ -201,6 +201,36 @@ def test_cells_with_code_of_the_user_wait_before_they_are_computed(tmp_path, mon
     assert len(Ledger(tmp_path).entries()) == 1
 
 
+class Dying(Here):
+    """A worker that dies a number of times."""
+
+    deaths = 5
+
+    def next(self):
+        if not self.deaths:
+            return super().next()
+        self.deaths -= 1
+        return self._waiting.pop(0)[0], None
+
+
+@pytest.mark.parametrize("kind", [Ledger, Inbox])
+def test_a_cell_whose_workers_die_begins_once(tmp_path, kind):
+    given = plan_of(walk("A", 1), models=[LINEAR], rule=Looking(stops=False))
+    folder, opened = open_plan(given, runs=tmp_path, seed=0)
+    assert not compute_cells(opened, opened.cells, folder, Dying(), ledger=kind(tmp_path))
+    assert len(Ledger(tmp_path).entries()) == 1
+
+
+@pytest.mark.parametrize("kind", [Ledger, Inbox])
+def test_a_cell_with_code_of_the_user_that_is_stopped_again_and_again_counts_each_time(tmp_path, kind):
+    given = plan_of(walk("A", 1), models=[LINEAR], rule=Looking(stops=True))
+    for _ in range(6):
+        folder, opened = open_plan(given, runs=tmp_path, seed=0)
+        with pytest.raises(KeyboardInterrupt):
+            compute_cells(opened, opened.cells, folder, Here(), ledger=kind(tmp_path))
+    assert len(Ledger(tmp_path).entries()) == 4
+
+
 def test_cells_wait_in_the_inbox_where_no_ledger_is_given(plan, tmp_path):
     folder, opened = open_plan(plan, runs=tmp_path, seed=0)
     compute_cells(opened, opened.cells, folder, Here())

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
 import pytest
 
 import candlecast as cc
@@ -86,6 +89,59 @@ def test_a_study_that_was_killed_while_it_was_judged_goes_on(candles, monkeypatc
     assert begun(ledger) == [True]
     result = study(rule).run(candles, ledger=ledger)
     assert begun(ledger) == [False] and result.trial_count.trials == 1
+
+
+class Configured:
+    """A rule whose threshold stands in a file, with whether it stops once it has seen its forecasts."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = str(path)
+
+    def write(self, enter: float, stops: bool) -> None:
+        Path(self.path).write_text(json.dumps([enter, stops]))
+
+    def __call__(self, forecast, candles):
+        enter, stops = json.loads(Path(self.path).read_text())
+        if stops:
+            raise KeyboardInterrupt
+        return cc.Threshold(enter=enter)(forecast)
+
+
+def looked(rule, candles, ledger, looks):
+    """Looks at a rule with other parameters each time."""
+    for number in range(looks):
+        rule.write(0.0001 * number, stops=True)
+        with pytest.raises(KeyboardInterrupt):
+            study(rule).run(candles, ledger=ledger)
+    rule.write(0.002, stops=False)
+
+
+def test_parameters_that_a_rule_reads_from_a_file_count_each_time(candles, tmp_path):
+    ledger, rule = cc.Ledger(tmp_path), Configured(tmp_path / "parameters.json")
+    looked(rule, candles, ledger, 12)
+    counted = study(rule).run(candles, ledger=ledger).trial_count
+    assert (counted.trials, counted.unfinished) == (11, 10)
+    assert counted.trades > 9, "their accounts are unlike each other"
+    again = study(rule).run(candles, ledger=ledger)
+    assert again.trial_count == counted and len(begun(ledger)) == 11, "a study that ends costs nothing"
+    looked(rule, candles, ledger, 3)
+    assert study(rule).run(candles, ledger=ledger).trial_count == counted, "a repeated trial keeps its count"
+    assert begun(ledger).count(True) == 13, "an end frees no look that was counted"
+
+
+def test_a_study_that_was_killed_twice_loses_nothing(candles, tmp_path):
+    ledger, rule = cc.Ledger(tmp_path), Configured(tmp_path / "parameters.json")
+    looked(rule, candles, ledger, 2)
+    counted = study(rule).run(candles, ledger=ledger).trial_count
+    assert (counted.trials, counted.unfinished) == (1, 0)
+
+
+def test_looks_after_an_end_count(candles, tmp_path):
+    ledger, rule = cc.Ledger(tmp_path), Configured(tmp_path / "parameters.json")
+    for _ in range(3):
+        looked(rule, candles, ledger, 2)
+        study(rule).run(candles, ledger=ledger)
+    assert begun(ledger).count(True) == 4, "six looks, of which two are free"
 
 
 def test_other_rules_on_a_result_count(candles):

@@ -12,6 +12,7 @@ from candlecast.backtesting import BacktestResult
 from candlecast.candles import Candles
 from candlecast.interval import Interval
 from candlecast.ledger import Begun, Ledger, Searched, Trial, as_ledger
+from candlecast.ledger.begins import new_token
 from candlecast.ledger.profile import profile_of
 from candlecast.ledger.sketch import Sketch, sketch_of
 from candlecast.recipes import describe
@@ -94,7 +95,7 @@ def begin(
     given. Raises RunError.
     """
     if sees_results(recipe):
-        as_ledger(ledger).begin([begun_of(recipe, subject, *skills())])
+        as_ledger(ledger).begin([replace(begun_of(recipe, subject, *skills()), token=new_token())])
 
 
 def begun_of(recipe: Mapping[str, Any], subject: Subject, times: np.ndarray, skill: np.ndarray | None = None) -> Begun:

@@ -7,7 +7,10 @@ Several hosts may write to one inbox at once, on a network file system too, wher
 may be opened by one host alone. A file is JSON, named by the digest of its content, and appears whole or not at all:
 
     {"format": 1, "studies": [{"data": ..., "study": {...}, "symbol": ..., "interval": ..., "target": ...,
-                               "profile": base64, "sketches": {symbol: base64}}, ...]}
+                               "profile": base64, "sketches": {symbol: base64}, "token": ...}, ...]}
+
+A study whose begins are counted has a token, so that two begins of it are two files, and a file counts once however often it is
+taken in. Other studies have none: begun twice, they are one.
 """
 
 from __future__ import annotations
@@ -148,12 +151,14 @@ def _values(study: Begun) -> dict[str, Any]:
     """A study as JSON values."""
     packed = {symbol: _text(sketch.pack()) for symbol, sketch in study.sketches.items()}
     own: dict[str, Any] = {name: getattr(study, name) for name in TEXTS}
-    return own | {"study": study.study, "profile": _text(study.outline.pack()), "sketches": packed}
+    token = {"token": study.token} if study.token else {}
+    return own | {"study": study.study, "profile": _text(study.outline.pack()), "sketches": packed} | token
 
 
 def _study(values: Any) -> Begun:
     """The study of such values. Raises ValueError, KeyError, TypeError or RecursionError for any others."""
     texts, study, sketches = {name: values[name] for name in TEXTS}, values["study"], values["sketches"]
+    texts |= {"token": values.get("token", "")}
     if not isinstance(study, dict) or not all(isinstance(each, str) for each in texts.values()):
         raise ValueError("a study of it cannot be")
     for each in (*texts.values(), *sketches):

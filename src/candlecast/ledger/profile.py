@@ -46,6 +46,11 @@ class Profile:
         """Begin and end, microseconds since 1970."""
         return self.width * self.first, self.width * (self.first + self.values.shape[1])
 
+    def redrawn(self, generator: np.random.Generator) -> Profile:
+        """A profile over the same buckets with values at random, of an account and a forecast that are like no other."""
+        account, skills = generator.uniform(-1.0, 1.0, (2, self.values.shape[1]))
+        return Profile(self.width, self.first, np.stack([account, account, skills]))
+
     def pack(self) -> bytes:
         """The profile as bytes, for the ledger."""
         header = np.array([self.width, self.first, self.values.shape[1]], "<i8")

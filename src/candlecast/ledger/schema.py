@@ -8,9 +8,8 @@ from functools import cache
 
 from candlecast.disk.confined import Words, described
 
-FORMAT = (
-    4  # 1 kept no searches, 2 neither targets nor batches nor profiles, 3 neither begun studies nor sketches of assets
-)
+# 1 kept no searches, 2 neither targets nor batches nor profiles, 3 neither begun studies nor sketches of assets, 4 no begins
+FORMAT = 5
 APPLICATION = 0x43434C47  # "CCLG" in the header of the file: a ledger of candlecast
 TRIALS = (
     """CREATE TABLE trials (
@@ -104,6 +103,23 @@ BEGUN = (
     """CREATE TRIGGER sketches_hold BEFORE UPDATE ON sketches
         BEGIN SELECT RAISE(ABORT, 'the ledger is append-only'); END""",
 )
+BEGINS = (  # every begin and end of a study that has a token; `unended`: begins of its choices less ends, up to this row
+    """CREATE TABLE begins (
+        number INTEGER PRIMARY KEY,
+        choices TEXT NOT NULL,
+        token TEXT NOT NULL UNIQUE,
+        recorded_at TEXT NOT NULL,
+        unended INTEGER NOT NULL,
+        UNIQUE (choices, number)
+    ) STRICT""",
+    """CREATE TRIGGER begins_once BEFORE INSERT ON begins
+        WHEN EXISTS (SELECT 1 FROM begins WHERE token = NEW.token OR number = NEW.number)
+        BEGIN SELECT RAISE(IGNORE); END""",
+    """CREATE TRIGGER begins_stay BEFORE DELETE ON begins
+        BEGIN SELECT RAISE(ABORT, 'the ledger is append-only'); END""",
+    """CREATE TRIGGER begins_hold BEFORE UPDATE ON begins
+        BEGIN SELECT RAISE(ABORT, 'the ledger is append-only'); END""",
+)
 ADDED = (  # to a table of an older format
     "ALTER TABLE trials ADD COLUMN target TEXT NOT NULL DEFAULT ''",
     "ALTER TABLE trials ADD COLUMN batch INTEGER NOT NULL DEFAULT 0",
@@ -113,8 +129,8 @@ ADDED = (  # to a table of an older format
 
 def lacking(version: int) -> tuple[str, ...]:
     """The statements that bring a ledger of some format to the present one; 0 for an empty file."""
-    own = {0: (*TRIALS, *SEARCHES), 1: (*ADDED, *SEARCHES), 2: ADDED, 3: ()}
-    return (*own[version], *BEGUN)
+    own = {0: (*TRIALS, *SEARCHES), 1: (*ADDED, *SEARCHES), 2: ADDED}
+    return (*own.get(version, ()), *(BEGUN if version < 4 else ()), *BEGINS)
 
 
 @cache
@@ -123,8 +139,9 @@ def schema_of(version: int) -> frozenset[tuple[str, str, Words]]:
     trials, *triggers = TRIALS
     if version < 3:
         trials = re.sub(r",\s*target TEXT.*(?=\) STRICT)", "", trials, flags=re.DOTALL)
-    searches, begun = SEARCHES if version > 1 else (), BEGUN if version > 3 else ()
-    return frozenset(map(described, (trials, *triggers, *searches, *begun)))
+    later = (SEARCHES, 2), (BEGUN, 4), (BEGINS, 5)
+    added = [each for statements, first in later if version >= first for each in statements]
+    return frozenset(map(described, (trials, *triggers, *added)))
 
 
 def header_of(connection: sqlite3.Connection) -> tuple[int, int]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from hashlib import sha256
 from typing import Any
@@ -104,6 +104,9 @@ class Begun:
     Fields as in `Trial`. `skill` of its forecasts at each of the `times`, both (time,); None where it is not known yet.
     `profile` of a result that is known: neither times nor skill are used then. Without it, the account of the `outline` is
     drawn at random, by the choices, as is a skill that is not known: a result that nobody kept is like no other.
+
+    `token` of this begin, unlike any other, where code of the user's is about to see results: each begin then counts, see
+    `candlecast.ledger.begins`. Without it, a study that begins again is the same. `repetition`: 0, or that of `repeated`.
     """
 
     data: str
@@ -115,11 +118,18 @@ class Begun:
     skill: np.ndarray | None = None
     sketches: Mapping[str, Sketch] = field(default_factory=dict)
     profile: Profile | None = None
+    token: str = ""
+    repetition: int = 0
 
     @property
     def choices(self) -> str:
-        """SHA-256 of data and study, hexadecimal; that of the trial which it becomes."""
-        return choices_of(self.data, self.study)
+        """SHA-256 of data and study, hexadecimal; that of the trial which it becomes. A repetition has another, of no trial."""
+        own = choices_of(self.data, self.study)
+        return sha256(f"{own} {self.repetition}".encode()).hexdigest() if self.repetition else own
+
+    def repeated(self, repetition: int) -> Begun:
+        """The same study, counted once more: no trial settles it, and its account is like no other. `repetition` from 1 on."""
+        return replace(self, token="", repetition=repetition)
 
     @property
     def assets(self) -> tuple[str, ...]:
@@ -128,10 +138,11 @@ class Begun:
 
     @property
     def outline(self) -> Profile:
-        """The given profile, or else the skill of its forecasts, and an account at random."""
+        """The given profile, or else the skill of its forecasts, and an account at random; a repetition has its own."""
+        generator = np.random.default_rng(int(self.choices[:16], 16))
         if self.profile is not None:
-            return self.profile
-        returns, skill = np.random.default_rng(int(self.choices[:16], 16)).standard_normal((2, len(self.times)))
+            return self.profile.redrawn(generator) if self.repetition else self.profile
+        returns, skill = generator.standard_normal((2, len(self.times)))
         return profile_of(
             self.times,
             returns,

@@ -36,6 +36,7 @@ import numpy as np
 from candlecast.disk.confined import Inflater, bounded_rows, confine, require_own_schema
 from candlecast.disk.files import is_regular, reason
 from candlecast.errors import ConfigError, RunError
+from candlecast.ledger.begins import count_begin, count_end
 from candlecast.ledger.inbox import Inbox
 from candlecast.ledger.profile import Profile
 from candlecast.ledger.schema import APPLICATION, FORMAT, header_of, lacking, schema_of
@@ -118,7 +119,8 @@ class Ledger:
     def begin(self, studies: Sequence[Begun]) -> None:
         """Count studies from now on, until their trials are recorded; those that ended before are not counted again.
 
-        Raises as `record`.
+        A study with a token counts once more each time that it begins, from the fourth begin on that never ends; see
+        `candlecast.ledger.begins`. Raises as `record`.
         """
         with self._open() as connection:
             connection.execute("BEGIN IMMEDIATE")
@@ -374,6 +376,7 @@ def _insert(connection: sqlite3.Connection, trial: Trial, batch: int) -> bool:
     if not is_new:
         _require_known(connection, "trials", "identity", trial.identity)
     connection.execute("INSERT INTO ended VALUES (?, ?)", (trial.choices, now))
+    count_end(connection, trial.choices, now)
     _insert_sketches(connection, trial)
     tried = [
         (
@@ -399,8 +402,10 @@ def _require_known(connection: sqlite3.Connection, table: str, column: str, valu
 
 
 def _insert_begun(connection: sqlite3.Connection, study: Begun) -> None:
-    """Write that a study has begun."""
+    """Write that a study has begun, and that it did so once more, if that counts."""
     now = datetime.now(UTC).isoformat(timespec="seconds")
+    if study.token and (further := count_begin(connection, study, now)):
+        _insert_begun(connection, further)
     kind = study.symbol, study.interval, study.target, json.dumps(study.assets)
     inserted = connection.execute(
         f"INSERT INTO begun VALUES (({NEXT}), ?, ?, ?, ?, ?, ?, ?, ?)",

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from candlecast.candles import Candles
 from candlecast.dataset.forecast import Forecast
 from candlecast.evaluation.accuracy import skills
 from candlecast.evaluation.trials import Subject, begun_of, choices_in, sees_results
 from candlecast.ledger import Begun, Entry, Inbox, Ledger
+from candlecast.ledger.begins import new_token
 from candlecast.ledger.trial import choices_of
 from candlecast.recipes import describe
 from candlecast.scan.cells import Cell
@@ -72,4 +74,5 @@ def without_own(entries: Sequence[Entry], cells: Sequence[Cell], folder: ScanFol
 
 
 def _begun(cell: Cell, candles: Candles) -> Begun:
-    return begun_of(cell.judged_recipe, Subject.of(candles, cell.study.target), candles.close_time)
+    study = begun_of(cell.judged_recipe, Subject.of(candles, cell.study.target), candles.close_time)
+    return replace(study, token=new_token())

@@ -44,6 +44,7 @@ def run_cells(
     failures: dict[str, Failure] = {}
     active: dict[int, tuple[Share, int]] = {}
     number, carries = 0, False
+    begun: set[str] = set()  # a cell whose worker dies is computed again, but begins once
     progress(Progress("scan", done, total))
     while left or active:
         while left and len(active) < workers.capacity:
@@ -54,7 +55,8 @@ def run_cells(
                 failures |= {cell.name: Failure.of(cell.key, error) for cell in share.cells}
                 done += len(share.cells)
                 continue
-            begin_cells(share.cells, folder, ledger)
+            begin_cells([cell for cell in share.cells if cell.name not in begun], folder, ledger)
+            begun.update(cell.name for cell in share.cells)
             number += 1
             active[number] = share, attempt
             workers.start(number, message)

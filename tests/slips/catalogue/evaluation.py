@@ -29,6 +29,21 @@ SLIPS = [
         ],
     ),
     *slips(
+        "ledger",
+        "ledger/begins.py",
+        "tests/study/test_begun.py",
+        [
+            ("looks-are-free", "if unended > 1 + FREE else None", "if False else None"),
+            ("ends-pay-for-nothing", "    if unended := _unended(connection, choices):", "    if (unended := 0):"),
+        ],
+    ),
+    *slips(
+        "scan",
+        "scan/running.py",
+        "tests/scan/test_begun_cells.py",
+        [("retries-begin-again", "for cell in share.cells if cell.name not in begun]", "for cell in share.cells]")],
+    ),
+    *slips(
         "cli",
         "cli/scan.py",
         "tests/cli/test_scan.py",
