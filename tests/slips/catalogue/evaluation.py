@@ -436,6 +436,19 @@ SLIPS = [
         "tests/confirmation/test_confirm.py",
         [
             ("confirmed-by-the-run-alone", "self.other is not None and self.other.has_edge", "self.other is not None"),
+            (
+                "repeated-without-an-edge",
+                "return self.own.has_edge and not self.own.outside",
+                "return not self.own.outside",
+            ),
+            ("other-candles-are-confirmed", "and not self.own.outside ", ""),
+            ("repeated-on-the-same-prices", "and not self.has_same_prices ", ""),
+            ("orders-need-not-earn-elsewhere", "and self.is_crossed", ""),
+            (
+                "orders-need-not-grow-elsewhere",
+                "grows and self.crossed.annual_return >=",
+                "self.crossed.annual_return >=",
+            ),
         ],
     ),
     *slips(
@@ -443,9 +456,11 @@ SLIPS = [
         "confirmation/of_study.py",
         "tests/confirmation/test_confirm.py",
         [
-            ("repeated-on-the-own-source", "within(other, result.candles), study", "result.candles, study"),
-            ("repeated-on-the-same-prices", " or compared.has_same_prices", ""),
-            ("repeated-without-an-edge", "not compared.own.has_edge or ", ""),
+            (
+                "repeated-on-the-own-source",
+                "within(other, candles.open_time[0], candles.open_time[-1])",
+                "candles",
+            ),
             ("a-view-is-repeated-whole", 'found.between(recipe.get("since"), recipe.get("until"))', "found"),
         ],
     ),
