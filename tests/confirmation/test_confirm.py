@@ -178,10 +178,12 @@ def test_bars_that_the_other_lacks_are_counted(result, other):
     assert "the second source lacks" in str(found) and f"{found.bars:,} tested bars" in str(found)
 
 
-def test_where_no_edge_was_found_nothing_is_repeated():
-    ledger, market = Ledger.in_memory(), synthetic.random_walk(1_500, seed=4, interval="4h").candles
-    found = confirm(STUDY.run(market, ledger=ledger), at_venue(market, seed=1))
-    assert not found.own.has_edge and not found.is_confirmed and found.other is None and ledger.count() == 1
+def test_where_no_edge_was_found_nothing_is_repeated(market, other):
+    ledger = Ledger.in_memory()
+    result = STUDY.run(at_venue(market, seed=1), ledger=ledger)
+    result.__dict__["verdict"] = replace(result.verdict, pays=False)
+    found = confirm(result, other)
+    assert found.is_crossed and not found.is_confirmed and found.other is None and ledger.count() == 1
     assert found.answer == "Nothing to confirm: the study found no edge, and other candles make none."
     assert "Second source" not in str(found) and json.loads(json.dumps(found.to_dict()))["other"] is None
 
