@@ -30,17 +30,13 @@ MOST = 320  # earlier trials that are looked at: those most like the trial, with
 SPREAD = 2.07  # of K directions that are all alike, the entropy of squares by chance says K / 2.07
 BY_CHANCE = 4.0  # times the variance of noise in a direction: less is no part of a trial
 FREE_SCORE = 1.0  # t-statistic up to which nothing is corrected
-SMALL, PRECISION = (
-    1e-3,
-    1e-11,
-)  # of the largest direction: below the first, directions are looked for again; the second is rounding
+SMALL = 1e-3  # of the largest direction: below it, directions are looked for again
+PRECISION = 1e-11  # of the largest direction: what is below is rounding
 SAME = 0.5  # correlation of an account with the skill of a forecast that it may follow
 STEPS = 60  # of the search for the nearest sum
-NOTABLE, ALIKE, MOST_CHECKED = (
-    2.5,
-    0.8,
-    8,
-)  # t-statistic and correlation of earlier trials that may be combinations themselves
+NOTABLE = 2.5  # t-statistic from which on an earlier trial may itself be a combination
+ALIKE = 0.8  # correlation from which on two earlier trials are nearly one
+MOST_CHECKED = 8  # earlier trials that are asked whether they are combinations
 
 
 class Made(NamedTuple):

@@ -95,13 +95,20 @@ def begin(
     given. Raises RunError.
     """
     if sees_results(recipe):
-        as_ledger(ledger).begin([replace(begun_of(recipe, subject, *skills()), token=new_token())])
+        as_ledger(ledger).begin([begun_of(recipe, subject, *skills(), token=new_token())])
 
 
-def begun_of(recipe: Mapping[str, Any], subject: Subject, times: np.ndarray, skill: np.ndarray | None = None) -> Begun:
+def begun_of(
+    recipe: Mapping[str, Any],
+    subject: Subject,
+    times: np.ndarray,
+    skill: np.ndarray | None = None,
+    *,
+    token: str = "",
+) -> Begun:
     """A study that begins, whose result nobody knows yet; see `Begun`."""
     _, data, symbol, interval, target = subject
-    return Begun(data, choices_in(recipe), symbol, str(interval), target, times, skill, subject.sketches)
+    return Begun(data, choices_in(recipe), symbol, str(interval), target, times, skill, subject.sketches, token=token)
 
 
 def sees_results(recipe: Mapping[str, Any]) -> bool:

@@ -1,7 +1,7 @@
 """The inbox of a ledger: studies that began where its database must not be opened, in plain files beside it.
 
     Inbox("runs").begin([study])     # a file in runs/ledger.inbox; `ledger.sqlite` is not touched
-    Ledger("runs").entries()         # the study is among them: whoever opens the ledger takes in what waits first
+    Ledger("runs").entries()         # the study is among them: a ledger records what is in its inbox when it is opened
 
 Several hosts may write to one inbox at once, on a network file system too, where an SQLite database with a write-ahead log
 may be opened by one host alone. A file is JSON, named by the digest of its content, and appears whole or not at all:

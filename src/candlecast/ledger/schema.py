@@ -11,6 +11,23 @@ from candlecast.disk.confined import Words, described
 # 1 kept no searches, 2 neither targets nor batches nor profiles, 3 neither begun studies nor sketches of assets, 4 no begins
 FORMAT = 5
 APPLICATION = 0x43434C47  # "CCLG" in the header of the file: a ledger of candlecast
+
+
+def _append_only(table: str, *keys: tuple[str, ...]) -> tuple[str, ...]:
+    """The triggers of a table whose rows stay: one that is there by any of its keys is not added again.
+
+    Also against INSERT OR REPLACE, which deletes rows without firing triggers.
+    """
+    is_there = " OR ".join(" AND ".join(f"{name} = NEW.{name}" for name in key) for key in keys)
+    refused = f"ON {table} BEGIN SELECT RAISE(ABORT, 'the ledger is append-only'); END"
+    found = f"EXISTS (SELECT 1 FROM {table} WHERE {is_there})"
+    return (
+        f"CREATE TRIGGER {table}_once BEFORE INSERT ON {table} WHEN {found} BEGIN SELECT RAISE(IGNORE); END",
+        f"CREATE TRIGGER {table}_stay BEFORE DELETE {refused}",
+        f"CREATE TRIGGER {table}_hold BEFORE UPDATE {refused}",
+    )
+
+
 TRIALS = (
     """CREATE TABLE trials (
         number INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -29,14 +46,7 @@ TRIALS = (
         batch INTEGER NOT NULL DEFAULT 0,
         profile BLOB NOT NULL DEFAULT x''
     ) STRICT""",
-    # also against INSERT OR REPLACE, which deletes rows without firing triggers
-    """CREATE TRIGGER trials_once BEFORE INSERT ON trials
-        WHEN EXISTS (SELECT 1 FROM trials WHERE identity = NEW.identity OR number = NEW.number)
-        BEGIN SELECT RAISE(IGNORE); END""",
-    """CREATE TRIGGER trials_stay BEFORE DELETE ON trials
-        BEGIN SELECT RAISE(ABORT, 'the ledger is append-only'); END""",
-    """CREATE TRIGGER trials_hold BEFORE UPDATE ON trials
-        BEGIN SELECT RAISE(ABORT, 'the ledger is append-only'); END""",
+    *_append_only("trials", ("identity",), ("number",)),
 )
 SEARCHES = (
     """CREATE TABLE searches (
@@ -50,14 +60,7 @@ SEARCHES = (
         is_chosen INTEGER NOT NULL,
         UNIQUE (identity, symbol, fold, number)
     ) STRICT""",
-    """CREATE TRIGGER searches_once BEFORE INSERT ON searches
-        WHEN EXISTS (SELECT 1 FROM searches WHERE identity = NEW.identity AND symbol = NEW.symbol
-            AND fold = NEW.fold AND number = NEW.number)
-        BEGIN SELECT RAISE(IGNORE); END""",
-    """CREATE TRIGGER searches_stay BEFORE DELETE ON searches
-        BEGIN SELECT RAISE(ABORT, 'the ledger is append-only'); END""",
-    """CREATE TRIGGER searches_hold BEFORE UPDATE ON searches
-        BEGIN SELECT RAISE(ABORT, 'the ledger is append-only'); END""",
+    *_append_only("searches", ("identity", "symbol", "fold", "number")),
 )
 BEGUN = (
     """CREATE TABLE begun (
@@ -71,37 +74,19 @@ BEGUN = (
         assets TEXT NOT NULL,
         profile BLOB NOT NULL
     ) STRICT""",
-    """CREATE TRIGGER begun_once BEFORE INSERT ON begun
-        WHEN EXISTS (SELECT 1 FROM begun WHERE choices = NEW.choices OR number = NEW.number)
-        BEGIN SELECT RAISE(IGNORE); END""",
-    """CREATE TRIGGER begun_stay BEFORE DELETE ON begun
-        BEGIN SELECT RAISE(ABORT, 'the ledger is append-only'); END""",
-    """CREATE TRIGGER begun_hold BEFORE UPDATE ON begun
-        BEGIN SELECT RAISE(ABORT, 'the ledger is append-only'); END""",
+    *_append_only("begun", ("choices",), ("number",)),
     """CREATE TABLE ended (
         choices TEXT NOT NULL UNIQUE,
         recorded_at TEXT NOT NULL
     ) STRICT""",
-    """CREATE TRIGGER ended_once BEFORE INSERT ON ended
-        WHEN EXISTS (SELECT 1 FROM ended WHERE choices = NEW.choices)
-        BEGIN SELECT RAISE(IGNORE); END""",
-    """CREATE TRIGGER ended_stay BEFORE DELETE ON ended
-        BEGIN SELECT RAISE(ABORT, 'the ledger is append-only'); END""",
-    """CREATE TRIGGER ended_hold BEFORE UPDATE ON ended
-        BEGIN SELECT RAISE(ABORT, 'the ledger is append-only'); END""",
+    *_append_only("ended", ("choices",)),
     """CREATE TABLE sketches (
         data TEXT NOT NULL,
         symbol TEXT NOT NULL,
         sketch BLOB NOT NULL,
         UNIQUE (data, symbol)
     ) STRICT""",
-    """CREATE TRIGGER sketches_once BEFORE INSERT ON sketches
-        WHEN EXISTS (SELECT 1 FROM sketches WHERE data = NEW.data AND symbol = NEW.symbol)
-        BEGIN SELECT RAISE(IGNORE); END""",
-    """CREATE TRIGGER sketches_stay BEFORE DELETE ON sketches
-        BEGIN SELECT RAISE(ABORT, 'the ledger is append-only'); END""",
-    """CREATE TRIGGER sketches_hold BEFORE UPDATE ON sketches
-        BEGIN SELECT RAISE(ABORT, 'the ledger is append-only'); END""",
+    *_append_only("sketches", ("data", "symbol")),
 )
 BEGINS = (  # every begin and end of a study that has a token; `unended`: begins of its choices less ends, up to this row
     """CREATE TABLE begins (
@@ -112,13 +97,7 @@ BEGINS = (  # every begin and end of a study that has a token; `unended`: begins
         unended INTEGER NOT NULL,
         UNIQUE (choices, number)
     ) STRICT""",
-    """CREATE TRIGGER begins_once BEFORE INSERT ON begins
-        WHEN EXISTS (SELECT 1 FROM begins WHERE token = NEW.token OR number = NEW.number)
-        BEGIN SELECT RAISE(IGNORE); END""",
-    """CREATE TRIGGER begins_stay BEFORE DELETE ON begins
-        BEGIN SELECT RAISE(ABORT, 'the ledger is append-only'); END""",
-    """CREATE TRIGGER begins_hold BEFORE UPDATE ON begins
-        BEGIN SELECT RAISE(ABORT, 'the ledger is append-only'); END""",
+    *_append_only("begins", ("token",), ("number",)),
 )
 ADDED = (  # to a table of an older format
     "ALTER TABLE trials ADD COLUMN target TEXT NOT NULL DEFAULT ''",

@@ -196,4 +196,9 @@ def assets_in(study: Mapping[str, Any]) -> tuple[str, ...]:
 
 def choices_of(data: str, study: Mapping[str, Any]) -> str:
     """SHA-256 of candles and choices, hexadecimal."""
-    return sha256(json.dumps([data, study], sort_keys=True).encode()).hexdigest()
+    return choices_as_written(data, json.dumps(study, sort_keys=True))
+
+
+def choices_as_written(data: str, study: str) -> str:
+    """The same, of choices as the JSON that a ledger holds."""
+    return sha256(f"[{json.dumps(data)}, {study}]".encode()).hexdigest()

@@ -8,7 +8,8 @@
                                             # the studies that were begun and never ended, or not before others were judged
     Ledger.in_memory()                      # one that ends with the process
 
-Whoever opens a ledger takes in first what waits in its inbox (`candlecast.ledger.inbox`): studies that began on other hosts.
+Studies that began on other hosts are in the inbox beside the ledger (`candlecast.ledger.inbox`). Each time a ledger is opened, it
+first records these studies, and then removes their files.
 
 `Study.run`, `compare` and `StudyResult.rebacktest` record their trials. Any other code that evaluates a configuration should
 record `StudyResult.trial`. The file is an SQLite database. A trial is written in one transaction, and is on the disk when
@@ -27,7 +28,6 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -41,7 +41,7 @@ from candlecast.ledger.inbox import Inbox
 from candlecast.ledger.profile import Profile
 from candlecast.ledger.schema import APPLICATION, FORMAT, header_of, lacking, schema_of
 from candlecast.ledger.sketch import Sketch
-from candlecast.ledger.trial import Begun, Entry, Searched, Trial, assets_in
+from candlecast.ledger.trial import Begun, Entry, Searched, Trial, assets_in, choices_as_written
 from candlecast.parameters import as_path
 
 GROWTH = 1 << 24  # bytes that other processes may add during a read
@@ -203,7 +203,7 @@ class Ledger:
         query = "SELECT number, batch, data, study FROM trials ORDER BY number"
         ended: dict[str, int] = {}
         for number, batch, data, study in self._rows(connection, query, (int, int, str, str)):
-            choices = sha256(f"[{json.dumps(data)}, {study}]".encode()).hexdigest()  # as `choices_of`
+            choices = choices_as_written(data, study)
             if number > begun.get(choices, number):
                 ended.setdefault(choices, batch or number)
         between = {

@@ -17,6 +17,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from candlecast.disk.files import put_flushed
 from candlecast.errors import CandlecastError, ConfigError
 from candlecast.live.events import PaperEvent
 from candlecast.sources.posting import post_json, require_address
@@ -142,9 +143,7 @@ def to_file(path: Path) -> Deliver:
     """Writes each message to a file in place of the one before, in one step."""
 
     def deliver(message: Mapping[str, Any]) -> None:
-        fresh = path.with_name(f".{path.name}.new")
-        fresh.write_text(json.dumps(message) + "\n")
-        fresh.replace(path)
+        put_flushed(path, f"{json.dumps(message)}\n".encode())
 
     return deliver
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -16,7 +15,7 @@ from candlecast.dataset.folds import Fold
 from candlecast.dataset.jobs import Job
 from candlecast.dataset.latest import latest_fold
 from candlecast.dataset.samples import make_samples
-from candlecast.disk.files import read_regular, write_flushed
+from candlecast.disk.files import put_flushed, read_regular
 from candlecast.errors import RunError
 from candlecast.events import ignore
 from candlecast.live.generations import Generation
@@ -112,6 +111,4 @@ def save_tensors(path: Path, fitted: Sequence[Fitted]) -> None:
         for each in fitted
         for name, value in each.tensors().items()
     }
-    fresh = path.with_suffix(f".{secrets.token_hex(4)}")
-    write_flushed(fresh, save(tensors))
-    fresh.replace(path)
+    put_flushed(path, save(tensors))

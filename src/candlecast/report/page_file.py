@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import os
-from contextlib import suppress
 from pathlib import Path
-from uuid import uuid4
 
+from candlecast.disk.files import put_flushed
 from candlecast.errors import ConfigError, RunError
 
 
@@ -16,14 +14,10 @@ def write_page(page: str, path: str | Path) -> Path:
     Raises ConfigError for what names no HTML page, RunError when the path cannot be written.
     """
     path = page_path(path)
-    partial = path.with_name(f".{path.name}.{uuid4().hex}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        partial.write_text(page, encoding="utf-8")
-        os.replace(partial, path)
+        put_flushed(path, page.encode())
     except OSError as error:
-        with suppress(OSError):
-            partial.unlink()
         raise RunError(
             f"the report cannot be written to {path} ({error.strerror})",
             expected=f"a file in a writable folder with {len(page) / 1e6:.0f} MB left",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 
 from candlecast.candles import Candles
 from candlecast.dataset.forecast import Forecast
@@ -74,5 +73,5 @@ def without_own(entries: Sequence[Entry], cells: Sequence[Cell], folder: ScanFol
 
 
 def _begun(cell: Cell, candles: Candles) -> Begun:
-    study = begun_of(cell.judged_recipe, Subject.of(candles, cell.study.target), candles.close_time)
-    return replace(study, token=new_token())
+    subject = Subject.of(candles, cell.study.target)
+    return begun_of(cell.judged_recipe, subject, candles.close_time, token=new_token())

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-import os
-import secrets
 from collections.abc import Mapping
 from hashlib import sha256
 from pathlib import Path
@@ -17,7 +15,7 @@ from candlecast.candles import Candles
 from candlecast.dataset.jobs import Job
 from candlecast.dataset.samples import Samples
 from candlecast.disk.claims import Claim
-from candlecast.disk.files import flush_folder, read_regular, reason, write_flushed
+from candlecast.disk.files import put_flushed, read_regular, reason
 from candlecast.errors import RunError
 from candlecast.events import Listener, Progress, ignore
 from candlecast.ledger import Ledger
@@ -114,14 +112,10 @@ class FolderCheckpoints:
             return
         tensors = {name: np.ascontiguousarray(value) for name, value in fitted.tensors().items()}
         self._require_claim()
-        fresh = path.with_suffix(f".{secrets.token_hex(4)}")
         try:
             self.folder.mkdir(exist_ok=True)  # without file locks, another run may have removed it
-            write_flushed(fresh, save(tensors))
-            os.replace(fresh, path)
-            flush_folder(self.folder)
+            put_flushed(path, save(tensors))
         except OSError as error:
-            fresh.unlink(missing_ok=True)
             raise self._unwritable(error) from error
 
     def announcing(self, progress: Listener) -> Listener:

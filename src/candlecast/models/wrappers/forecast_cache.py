@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import io
-import os
-import secrets
 import threading
 import zipfile
 from collections import OrderedDict
@@ -13,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from candlecast.disk.files import read_regular, reason, write_flushed
+from candlecast.disk.files import put_flushed, read_regular, reason
 from candlecast.errors import RunError
 
 MOST = 500_000  # forecasts of one model that are held in memory
@@ -72,9 +70,7 @@ class KnownForecasts:
         np.savez(content, keys=keys, values=values)
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
-            beside = self._folder / f".{name}-{secrets.token_hex(4)}"
-            write_flushed(beside, content.getvalue())
-            os.replace(beside, self._folder / name)
+            put_flushed(self._folder / name, content.getvalue())
         except OSError as error:
             raise RunError(
                 f"forecasts cannot be stored in {self._folder} ({reason(error)})",
