@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
@@ -12,7 +12,7 @@ import numpy as np
 import polars as pl
 
 from candlecast.backtesting import BacktestResult
-from candlecast.confirmation.second_source import MOVED, SAME, PairedBars, names_of, source_words
+from candlecast.confirmation.second_source import SAME
 from candlecast.evaluation.answers import figure_words
 from candlecast.evaluation.growth import LOST
 from candlecast.evaluation.verdict import Verdict
@@ -26,10 +26,8 @@ HEADINGS = ("", "Own source", "Second source")
 INDEPENDENCE = (
     "Candles cannot show that both sources recorded their prices independently, at venues where one can trade."
 )
-UNIVERSE = "the universe, with the dates of its members, is that of the run: a second source does not confirm it"
 LEVEL = 0.05  # of the test of growth at the other prices
 KEPT = 0.5  # of the return at the own prices, that is left at the others at least
-MOSTLY = 0.5  # share of equal opens, from which on both may have one feed in common
 
 
 @dataclass(frozen=True)
@@ -296,93 +294,11 @@ class Confirmation:
         return json_values(asdict(self) | {name: getattr(self, name) for name in names})
 
 
-def compare_sources(
-    pairs: Sequence[PairedBars],
-    account: BacktestResult,
-    own: Found,
-    accounts: Sequence[Account],
-    *,
-    symbol: str,
-    model: str,
-    assets: int = 0,
-    missing_assets: int = 0,
-    has_universe: bool = False,
-) -> Confirmation:
-    """How the candles of two sources compare, before the study is repeated on the second ones.
-
-    `pairs` are the bars of both sources: of one asset, or of each of the `assets` of a panel; `missing_assets` is the number of
-    those that the second source lacks. `accounts` of the orders at both prices. `has_universe`: members of the panel have dates.
-    """
-    cost_bps = account.costs.per_side_bps
-    equal = float(np.concatenate([each.is_repeated for each in pairs]).mean())
-    tested, bars = sum(each.tested for each in pairs), sum(len(each.own) for each in pairs)
-    frames = [each.own.frame["close_time"] for each in pairs]
-    own_source, other_source = names_of(pairs[0]) if not assets else ("the run", "the second source")
-    return Confirmation(
-        symbol=symbol,
-        interval=str(pairs[0].own.interval),
-        model=model,
-        own_source=own_source,
-        other_source=other_source,
-        first=min(times[0] for times in frames),
-        last=max(times[-1] for times in frames),
-        bars=bars,
-        bars_per_year=account.bars_per_year,
-        missing_share=1.0 - bars / tested,
-        assets=assets,
-        missing_assets=missing_assets,
-        correlation=float(np.median([each.correlation for each in pairs])),
-        opens_apart_share=_apart_share(pairs, 0, cost_bps),
-        closes_apart_share=_apart_share(pairs, 1, cost_bps),
-        cost_bps=cost_bps,
-        equal_share=equal,
-        own=own,
-        kept=accounts[0],
-        crossed=accounts[1],
-        notes=(*_notes(pairs, equal, missing_assets), *([UNIVERSE] if has_universe else [])),
-    )
-
-
 def _lines(summary: pl.DataFrame) -> Mapping[str, float]:
     """The values of a summary by statistic; NaN where undefined."""
     return {
         name: math.nan if value is None else float(value) for name, value in summary.select("statistic", "value").rows()
     }
-
-
-def _apart_share(pairs: Sequence[PairedBars], place: int, cost_bps: float) -> float:
-    """Share of the bars whose opens (place 0) or closes (1) differ by more than the costs of a side."""
-    return float(np.mean(np.concatenate([each.apart[place] for each in pairs]) > cost_bps / 1e4))
-
-
-def _notes(pairs: Sequence[PairedBars], equal: float, missing_assets: int) -> list[str]:
-    notes = []
-    if MOSTLY <= equal < SAME:
-        notes.append(
-            f"opens are equal to the last digit in {percent(equal)} of the bars: both sources may have one feed in common, which "
-            "then confirms nothing there"
-        )
-    scaled = [each for each in pairs if abs(math.log(each.scale)) > MOVED]
-    if scaled:
-        notes.append(
-            f"prices of {source_words(scaled[0].given)} are at another level (those of the run are {scaled[0].scale:.6g} times "
-            "as high): only returns are compared"
-        )
-    moved = max(pairs, key=lambda each: each.level_move)
-    if moved.level_move > MOVED:
-        notes.append(
-            f"the ratio of the prices of {source_words(moved.given)} to the others moves by "
-            f"{percent(math.expm1(moved.level_move))} over the record, as adjustments for dividends make it: each account has "
-            "the returns of its prices as they are"
-        )
-    if missing_assets:
-        are = "is" if missing_assets == 1 else "are"
-        notes.append(
-            f"{count(missing_assets, 'asset')} of the run that the second source lacks {are} left out when the study is repeated"
-        )
-    for each in pairs if len(pairs) == 1 else ():
-        notes += [f"{source_words(each.given)}: {notice.rstrip('.')}" for notice in each.given.check().notices]
-    return notes
 
 
 def _cost(value: float) -> str:

@@ -7,7 +7,8 @@ from typing import Any
 
 from candlecast.backtesting.portfolio import account_of, prepare
 from candlecast.candles import Candles
-from candlecast.confirmation.confirmation import Account, Confirmation, Found, compare_sources
+from candlecast.confirmation.comparing import compare_sources
+from candlecast.confirmation.confirmation import Confirmation, Found
 from candlecast.confirmation.second_source import PairedBars, pair_bars, within
 from candlecast.errors import NotEnoughDataError, listed
 from candlecast.evaluation.trial_count import FEW_LEFT_OUT, SHARE_LEFT_OUT
@@ -45,15 +46,14 @@ def confirm_panel(
     accounts = []
     for candles in ([each.own for each in pairs], [each.other for each in pairs]):
         prepared = prepare(candles, held, costs=traded.costs, cash=traded.cash)
-        account = account_of(prepared, traded.costs, float(traded.cash))
-        accounts.append(Account.of(account, seed=result.seed))
+        accounts.append(account_of(prepared, traded.costs, float(traded.cash)))
     compared = compare_sources(
         pairs,
-        result.backtest,
-        Found.of(result.verdict, result.summary()),
         accounts,
+        Found.of(result.verdict, result.summary()),
         symbol=traded.panel.name,
         model=result.model,
+        seed=result.seed,
         assets=len(pairs),
         missing_assets=len(lacking),
         has_universe=result.panel.universe is not None,

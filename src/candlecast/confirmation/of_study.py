@@ -7,7 +7,8 @@ from typing import Any
 
 from candlecast.backtesting import backtest
 from candlecast.candles import Candles
-from candlecast.confirmation.confirmation import Account, Confirmation, Found, compare_sources
+from candlecast.confirmation.comparing import compare_sources
+from candlecast.confirmation.confirmation import Confirmation, Found
 from candlecast.confirmation.second_source import pair_bars, within
 from candlecast.errors import ConfigError, NotEnoughDataError
 from candlecast.events import Listener, ignore
@@ -23,17 +24,14 @@ def confirm_study(
     """How the candles compare, what the orders earn at the other prices, and what the study finds in the other candles."""
     decided, candles = result.positions[result.model], result.candles
     paired = pair_bars(candles, other, since=decided.frame["time"][0])
-    accounts = []
-    for each in (paired.own, paired.other):
-        account = backtest(each, paired.positions(decided), costs=result.costs, cash=result.cash)
-        accounts.append(Account.of(account, seed=result.seed))
+    held = paired.positions(decided)
     compared = compare_sources(
         [paired],
-        result.backtest,
+        [backtest(each, held, costs=result.costs, cash=result.cash) for each in (paired.own, paired.other)],
         Found.of(result.verdict, result.summary()),
-        accounts,
         symbol=candles.symbol,
         model=result.model,
+        seed=result.seed,
     )
     if not compared.is_worth_repeating:
         return compared
