@@ -251,8 +251,8 @@ SLIPS = [
         [
             (
                 "may-be-deleted",
-                "BEFORE DELETE ON trials\n        BEGIN SELECT RAISE(ABORT, 'the ledger is append-only'); END",
-                "BEFORE DELETE ON trials\n        BEGIN SELECT 1; END",
+                "BEFORE DELETE {refused}",
+                "BEFORE DELETE ON {table} BEGIN SELECT 1; END",
             )
         ],
     ),

@@ -266,7 +266,7 @@ SLIPS = [
         " tests/study/test_resume.py::test_checkpoints_and_runs_are_flushed_before_they_count",
         [
             ("reuse-unsaid", "if self.reused > announced:", "if False:"),
-            ("checkpoints-not-flushed", "            write_flushed(fresh, save(tensors))\n", "            fresh.write_bytes(save(tensors))\n"),
+            ("checkpoints-not-flushed", "put_flushed(path, save(tensors))", "path.write_bytes(save(tensors))"),
         ],
     ),
 ]  # fmt: skip
