@@ -114,6 +114,15 @@ def test_the_study_is_repeated_on_nothing_but_the_second_source():
     assert found.other.annual_return == pytest.approx(study_of(other).summary()["value"][0])
 
 
+def test_the_orders_must_grow_significantly_and_keep_half_of_the_return(result, other):
+    found = confirm(result, other)
+    less, half = ({"annual_return": share * found.kept.annual_return} for share in (0.49, 0.51))
+    for change, is_crossed in ((less, False), (half, True), ({"growth_p": 0.051}, False), ({"growth_p": 0.049}, True)):
+        assert replace(found, crossed=replace(found.crossed, **change)).is_crossed is is_crossed
+    luck = replace(found, crossed=replace(found.crossed, growth_p=0.051), other=None)
+    assert not luck.is_worth_repeating and "(p-value of no growth 0.051): most of the gain" in luck.answer
+
+
 def test_the_own_orders_at_the_own_prices_are_the_backtest(result, other):
     """By hand, too: bought at the second open of the other source, without costs."""
     decided = result.positions[result.model]
