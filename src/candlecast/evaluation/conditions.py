@@ -12,12 +12,15 @@ import polars as pl
 
 from candlecast.backtesting import BacktestResult, account_returns, break_even_bps, delayed, filled_at_worse
 from candlecast.candles import Candles
+from candlecast.dataset.forecast import Forecast
 from candlecast.evaluation.asset_prices import AssetPrices
 from candlecast.evaluation.between_bars import BetweenBars, between_bars
 from candlecast.evaluation.fill_gains import FillGains, fill_gains
+from candlecast.evaluation.following import followed_share
 from candlecast.evaluation.short_side import Shorts, shorts_of
 from candlecast.evaluation.stresses import Stresses, stresses
 from candlecast.evaluation.tradability import Tradability, tradability
+from candlecast.recipes.describing import identities
 from candlecast.signals import Positions
 from candlecast.stats import annual_return, have_ranges, worst_case_loss, worst_case_stretches
 from candlecast.stats.persistence import Persistence, persistence_of
@@ -55,7 +58,8 @@ class Conditions:
     levels, adjustment, names: of a panel, names of the features that change with the level of each asset's prices, with that of
         prices alone where the study does not say that all is adjusted alike, and with the names of the assets, in words.
     currencies: of a panel, those of its prices, in words, where there are several.
-    replaced: names of the parts of the result that its study did not make: a changed copy.
+    replaced: names of the parts of the result that its study did not make: a changed copy. code: names of a user's functions
+        and objects in its recipe.
     audit: the result of the audit, in a line; leaks: its failures, such as values that moved when
         only later candles changed.
     static_returns: returns per bar of an account with a constant position, with the same financing and no trading costs: the
@@ -63,6 +67,8 @@ class Conditions:
         empty where not known. expanding_returns: the same with the mean position so far, at each bar, in place of that of the
         whole record.
     persistence: whether the positions are slow and go against the price, so that the timing test needs a correction.
+    followed_share: the share of the gain that positions keep where they are a function of the forecast alone
+        (`evaluation.following`); NaN where the rule is candlecast's, or nothing is gained.
     notices: odd properties of the candles, in sentences; jumps: the notices of jumps that look like splits and were not
         declared to be real; changes: the changes made to the candles before anything was computed.
     """
@@ -90,12 +96,14 @@ class Conditions:
     currencies: str = ""
     names: str = ""
     replaced: tuple[str, ...] = ()
+    code: tuple[str, ...] = ()
     audit: str = NO_AUDIT
     leaks: tuple[str, ...] = ()
     static_returns: np.ndarray = field(default_factory=lambda: np.empty(0), compare=False, repr=False)
     expanding_returns: np.ndarray = field(default_factory=lambda: np.empty(0), compare=False, repr=False)
     is_at_equal_risk: bool = False
     persistence: Persistence = Persistence()
+    followed_share: float = math.nan
     notices: tuple[str, ...] = ()
     jumps: tuple[str, ...] = ()
     changes: tuple[str, ...] = ()
@@ -122,6 +130,7 @@ class Conditions:
                 "untested": self.untested,
                 "is_at_equal_risk": self.is_at_equal_risk,
                 "persistence": self.persistence._asdict(),
+                "followed_share": self.followed_share,
                 "outside": self.outside,
                 "tables": self.tables,
                 "clock": self.clock,
@@ -130,6 +139,7 @@ class Conditions:
                 "currencies": self.currencies,
                 "names": self.names,
                 "replaced": self.replaced,
+                "code": self.code,
                 "audit": self.audit,
                 "leaks": self.leaks,
                 "notices": self.notices,
@@ -147,6 +157,7 @@ def conditions_of(
     is_in_time_order: bool,
     untested: tuple[int, int] = (0, 0),
     implies_return: bool = True,
+    forecast: Forecast | None = None,
     described: Any = None,
     seed: int = 0,
     clock: str = "",
@@ -157,6 +168,7 @@ def conditions_of(
     """The conditions of a backtest of these positions on these candles; `described`: the parts of the study, as in its recipe.
 
     `implies_return`: whether the forecast implies a return; one of volatility does not, and is judged at equal risk.
+    `forecast`: what the rule was given, where that is a user's.
     """
     first = int(np.searchsorted(candles.close_time, result.equity["time"].dt.replace_time_zone(None).to_numpy()[0]))
     later = delayed(candles, positions)
@@ -191,12 +203,16 @@ def conditions_of(
         tables=table_names(described),
         clock=clock,
         replaced=replaced,
+        code=tuple(identities(described)),
         audit=audit,
         leaks=leaks,
         static_returns=static_returns,
         expanding_returns=expanding_returns,
         is_at_equal_risk=not implies_return,
         persistence=_persistence(result),
+        followed_share=(
+            math.nan if forecast is None else followed_share(candles, positions, forecast, result, static_returns)
+        ),
         notices=checked.notices,
         jumps=() if are_real else checked.jumps,
         changes=tuple(map(str, changes)),

@@ -28,6 +28,7 @@ SURE, LIKELY = 0.005, 0.05  # p-value of no gain at the fill: alone, and where t
 MIN_GROWTH = 0.5  # of the growth, without fills that nobody can count on; honest forecasts hardly have such fills
 MOST_STEPS = 0.5  # of the gain, between adjoining bars
 MOST_CHOSEN = 0.25  # of the gain, by opens that come towards the orders; a forecast alone gains nothing there
+LEAST_FOLLOWED = 0.5  # of the gain, by positions that follow the forecast alone
 MOST_CLOSED = 0.8  # of the gain, while the market is closed
 RARE_SHARPE = 5.0  # a year, after costs
 SMALL_ORDER = 0.001  # of a bar's volume: a share that is not worth a word
@@ -65,6 +66,7 @@ def objections(
     if is_significant:
         found += [
             _stationary(evidence),
+            _beside_the_forecast(evidence),
             _within_the_spread(result, evidence),
             _stale_fills(evidence),
             _repeated_opens(evidence),
@@ -229,6 +231,19 @@ def _stationary(evidence: Evidence) -> Objection | None:
         f"half of a deviation from it is gone after about {count(max(round(found.half_life), 1), 'bar')} (Dickey-Fuller "
         f"statistic {number(found.level_statistic, 1)}): ratios, oscillators, detrended series and spreads that were hedged with "
         "hindsight look like this, and nobody can hold them; study the prices that they are computed from",
+    )
+
+
+def _beside_the_forecast(evidence: Evidence) -> Objection | None:
+    """A rule that earns by what it does beside the forecast is not tested by the forecast: its numbers may be hindsight."""
+    share = evidence.conditions.followed_share
+    if not share < LEAST_FOLLOWED:
+        return None
+    return Objection(
+        "No edge found: the gain comes from the rule, not from the forecast.",
+        f"positions that follow the forecast alone keep {percent(max(share, 0.0), 0)} of the gain beyond a static position, and "
+        "that is all that the test of the forecast speaks for; what else the rule goes by can be tested as a forecast: give it "
+        "to the model as a feature, with a target that implies a return",
     )
 
 

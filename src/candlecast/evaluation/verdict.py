@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import polars as pl
 
 from candlecast.backtesting import BacktestResult
+from candlecast.errors import listed
 from candlecast.evaluation.answers import Answer, forecast_answer, pay_answer
 from candlecast.evaluation.conditions import Conditions
 from candlecast.evaluation.evidence import LEVEL, Evidence, gather
@@ -33,6 +34,7 @@ PREMISE = (
     "knows later bars"
 )
 PANEL_PREMISE = "if all prices are in one currency"
+CODE_PREMISE = "if no number in {code}, code of yours, was chosen by how these bars went"
 CARRY_PREMISE = "if holding costs no more than the costs charge"
 CHOSEN = 0.05  # share of a t-statistic: less is not named
 
@@ -196,7 +198,12 @@ def premise_words(evidence: Evidence, *, has_edge: bool) -> tuple[str, ...]:
     conditions = evidence.conditions
     short = conditions.shorts.premise("the assets" if conditions.assets else "the asset")
     of_shorts = (short,) if short else ()
-    return ("; ".join((PREMISE, *of_prices, *of_shorts, *of_trades, f"and {CARRY_PREMISE}")),)
+    of_code = (
+        (CODE_PREMISE.format(code=listed(name.rpartition(".")[2] for name in conditions.code)),)
+        if conditions.code
+        else ()
+    )
+    return ("; ".join((PREMISE, *of_prices, *of_code, *of_shorts, *of_trades, f"and {CARRY_PREMISE}")),)
 
 
 def _skill_words(model: str, target: Target, row: dict[str, Any], evidence: Evidence) -> str:

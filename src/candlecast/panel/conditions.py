@@ -33,6 +33,7 @@ from candlecast.evaluation.stresses import (
 )
 from candlecast.panel.account import Traded
 from candlecast.panel.dating import misdated
+from candlecast.panel.following import followed_share_across
 from candlecast.panel.panel import Panel
 from candlecast.panel.rare_losses import worst_losses
 from candlecast.panel.spells import split_at_gaps
@@ -120,7 +121,13 @@ class _Judged:
 
 
 def panel_conditions(
-    traded: Traded, weights: np.ndarray, result: BacktestResult, given: Conditions, *, seed: int = 0
+    traded: Traded,
+    weights: np.ndarray,
+    result: BacktestResult,
+    given: Conditions,
+    *,
+    followed: np.ndarray | None = None,
+    seed: int = 0,
 ) -> Conditions:
     """The conditions of a portfolio, with those of `given` that need no fills.
 
@@ -131,14 +138,16 @@ def panel_conditions(
         weights: of the portfolio, (time, asset).
         result: its account.
         given: what is known of folds, audit and notices.
+        followed: scores (time, asset) that a rule of the user's was given, None for another rule.
         seed: of the bootstraps.
     """
+    static_returns = traded.static_returns(weights, result)[: len(result.returns_until_ruin)]
     given = replace(
         given,
         break_even_bps=traded.break_even_bps(weights),
         shorts=shorts_of(result),
         delayed_return=_annual(traded.run(np.concatenate([np.zeros((1, weights.shape[1])), weights[:-1]]))),
-        static_returns=traded.static_returns(weights, result)[: len(result.returns_until_ruin)],
+        static_returns=static_returns,
         expanding_returns=traded.static_returns(weights, result, is_expanding=True)[: len(result.returns_until_ruin)],
     )
     equity = result.equity["equity"].to_numpy()
@@ -152,6 +161,9 @@ def panel_conditions(
     (_, worst_loss), *worst_stretches = worst_losses(traded.panel, weights[traded.first : traded.last + 1])
     return replace(
         given,
+        followed_share=(
+            math.nan if followed is None else followed_share_across(traded, weights, followed, result, static_returns)
+        ),
         worst_loss=worst_loss,
         worst_stretches=tuple(worst_stretches),
         bars_known=len(traded.panel),

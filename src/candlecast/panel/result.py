@@ -32,6 +32,7 @@ from candlecast.panel.panel import Panel
 from candlecast.panel.trials import skills_of, subject_of
 from candlecast.panel.verdict import judge_panel
 from candlecast.recipes import describe
+from candlecast.recipes.describing import identities
 from candlecast.stats import annual_return
 from candlecast.study.result import LEVEL
 from candlecast.study.seal import replaced_parts, table_digest
@@ -261,6 +262,7 @@ class PanelResult:
             is_in_time_order=is_in_time_order(self.folds),
             untested=untested(self.folds),
             replaced=self.replaced,
+            code=tuple(identities(self.recipe)),
             audit=self.audit.line if self.audit else NO_AUDIT,
             leaks=self.audit.failures if self.audit else (),
             levels=self.audit.level_features if self.audit else "",
@@ -272,7 +274,14 @@ class PanelResult:
             notices=self.panel.notices,
             jumps=tuple(jumps),
         )
-        return panel_conditions(self.traded, self.weights[self.model], self.backtest, given, seed=self.seed)
+        return panel_conditions(
+            self.traded,
+            self.weights[self.model],
+            self.backtest,
+            given,
+            followed=self.scores[self.model] if identities(self.recipe.get("rule")) else None,
+            seed=self.seed,
+        )
 
     @cached_property
     def verdict(self) -> Verdict:

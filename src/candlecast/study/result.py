@@ -29,6 +29,7 @@ from candlecast.events import Listener, ignore
 from candlecast.ledger import Ledger, Searched, Trial, as_ledger
 from candlecast.models import Fitted
 from candlecast.recipes import describe, restore
+from candlecast.recipes.describing import identities
 from candlecast.signals import Positions, Rule
 from candlecast.signals.positions import PositionsByModel
 from candlecast.sources.source import moment
@@ -214,6 +215,7 @@ class StudyResult:
             is_in_time_order=is_in_time_order(self.folds),
             untested=untested(self.folds),
             implies_return=self.forecast.frame["expected_return"].null_count() < self.forecast.frame.height,
+            forecast=self.forecast if identities(self.recipe.get("rule")) else None,
             described=[self.recipe.get(part) for part in ("features", "target", "rule", "model")],
             seed=self.seed,
             audit=self.audit.line if self.audit else NO_AUDIT,

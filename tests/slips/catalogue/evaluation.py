@@ -6,6 +6,22 @@ from ..slip import slips
 
 SLIPS = [
     *slips(
+        "following",
+        "evaluation/following.py",
+        "tests/evaluation/test_following.py",
+        [
+            ("follows-itself", "following[is_known] = part(", "following[is_known] = (lambda own, _: own)("),
+            ("gain-of-the-static-account", "return (following_log - static_log) / gain", "return following_log / gain"),
+            ("volatility-only-rises", "rising_part if is_directed else monotone_part", "rising_part"),
+        ],
+    ),
+    *slips(
+        "following",
+        "panel/following.py",
+        "tests/evaluation/test_following.py",
+        [("every-weight-follows", "rising_part(weights[is_known], _ranks(scores)[is_known])", "weights[is_known]")],
+    ),
+    *slips(
         "ledger",
         "ledger/inbox.py",
         "tests/ledger/test_inbox.py",
