@@ -36,6 +36,13 @@ def test_volume_that_says_nothing_is_not_early():
     assert not volume_timing(candles[:0]).is_early
 
 
+@pytest.mark.parametrize("seed", [0, 47, 84, 145, 177, 196])
+def test_a_volume_without_meaning_is_early_in_no_market(seed):
+    candles = synthetic.garch(1_500, seed=seed).candles
+    volume = np.random.default_rng(seed + 999).lognormal(3.0, 0.5, 1_500)
+    assert not volume_timing(replace(candles, frame=candles.frame.with_columns(volume=pl.Series(volume)))).is_early
+
+
 def active(seed, *, early=0, strength=0.02):
     """A random walk whose takers move the price a little, with `early` bars by which the columns come too early."""
     candles = synthetic.garch(1_500, seed=seed).candles
@@ -110,3 +117,34 @@ def test_a_column_that_holds_a_part_of_the_next_bar_is_named(own, later, seed):
         smoothed = pl.Series(np.exp(spread_over(np.log(ranges), *part)))
         given = replace(candles, frame=candles.frame.with_columns(volume=smoothed))
         assert volume_timing(given).is_early == expected
+
+
+def volatile(seed, *, window=1, of_own=False):
+    """A market whose log volatility is autoregressive, with a volume by volatility or by the own range, over a centred window."""
+    generator = np.random.default_rng(seed)
+    shocks, logs = generator.standard_normal((3, 2_000)), np.zeros(2_000)
+    for bar in range(1, 2_000):
+        logs[bar] = 0.95 * logs[bar - 1] + 0.25 * shocks[0, bar]
+    steps = 0.002 * np.exp(logs / 2)[:, None] * generator.standard_normal((2_000, 24))
+    paths = 100.0 * np.exp(np.cumsum(steps.ravel()).reshape(2_000, 24))
+    high, low = paths.max(axis=1), paths.min(axis=1)
+    volume = (np.log(high / low) if of_own else np.exp(logs / 2)) * np.exp(0.2 * shocks[1])
+    weights = np.ones(window) / window
+    prices = {"open": paths[:, 0], "high": high, "low": low, "close": paths[:, -1]}
+    columns = prices | {"volume": np.convolve(volume, weights, "same")}
+    frame = synthetic.random_walk(2_000, seed=seed).candles.frame.with_columns(
+        pl.Series(name, values) for name, values in columns.items()
+    )
+    return replace(synthetic.random_walk(2_000, seed=seed).candles, frame=frame)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_a_volume_that_goes_by_volatility_is_not_early(seed):
+    assert not volume_timing(volatile(seed)).is_early
+    assert not volume_timing(volatile(seed, of_own=True)).is_early
+
+
+@pytest.mark.parametrize("window", [3, 5, 7])
+@pytest.mark.parametrize("seed", range(3))
+def test_a_mean_of_volumes_over_a_centred_window_is_early(window, seed):
+    assert volume_timing(volatile(seed, window=window, of_own=True)).is_early

@@ -17,6 +17,9 @@ def main() -> None:
     parser.add_argument("--jobs", type=int, default=1, help="slips at once; 1 when not given")
     parser.add_argument("--list", action="store_true", help="print the names only")
     given = parser.parse_args()
+    for name in given.names:
+        if not any(slip.name.startswith(name) for slip in SLIPS):
+            parser.error(f"no slip begins with {name!r}: --list prints their names, such as {SLIPS[0].name}")
     chosen = [slip for slip in SLIPS if not given.names or slip.name.startswith(tuple(given.names))]
     if given.list:
         print("\n".join(slip.name for slip in chosen))

@@ -28,6 +28,10 @@ SIZE = 0.05  # standardised coefficient of a later bar, at least
 FARTHEST = 48  # bars by which a column may be early at most, such as hours between two clocks
 FAR, FAR_ERRORS = 0.05, 4.5  # correlation with such a bar, at least, and in standard errors
 HARDLY = 0.5  # of it, that with its own bar at most
+AT_ONCE = (
+    0.2,
+    0.1,
+)  # correlation with the range of its own bar and with that of a later one: a column that goes by volatility has less
 SPAN = 2  # bars before and after that are looked at
 ROUNDED = 1e-4  # relative: by how much the rounding of volumes may move a mean price
 
@@ -139,7 +143,8 @@ def _timing(candles: Candles, amount: np.ndarray) -> VolumeTiming:
     rises, falls = (abs(_correlation(volume[:-1][known], each[known])) for each in (returns[1:], returns[:-1]))
     is_next = is_next or rises > max(falls, EARLY) + BEYOND
     is_next = bool(is_next) or _is_far_early(volume, ranges, has_both[1:-1])
-    return VolumeTiming(own, later, is_next or _holds_later(levels, widths, has_both))
+    is_part = _holds_later(levels, widths, has_both) and _answers_to_bars(volume, widths[1:-1], has_both[1:-1])
+    return VolumeTiming(own, later, is_next or is_part)
 
 
 def _holds_later(amount: np.ndarray, moves: np.ndarray, known: np.ndarray) -> bool:
@@ -173,18 +178,52 @@ def _is_far_early(amount: np.ndarray, moves: np.ndarray, known: np.ndarray) -> b
     So do columns that were merged by the clock of another zone, or lost rows. Nor does any of FARTHEST bars before it go better
     with it: what is late has echoes.
     """
-    found: dict[int, tuple[float, int]] = {}
-    for lag in range(-FARTHEST, FARTHEST + 1):
-        first, last = max(-lag, 0), len(amount) - max(lag, 0)
-        both = known[first:last] & known[first + lag : last + lag]
-        if both.sum() >= MINIMUM:
-            found[lag] = _correlation(amount[first:last][both], moves[first + lag : last + lag][both]), int(both.sum())
+    found = _by_lag(amount, moves, known, range(-FARTHEST, FARTHEST + 1))
     if not found:
         return False
     best = max(found, key=lambda lag: found[lag][0])
     later, bars = found[best]
     own = found[0][0] if 0 in found else 0.0
-    return best > 1 and later > max(FAR, FAR_ERRORS / float(np.sqrt(bars))) and own < HARDLY * later
+    return (
+        best > 1
+        and later > max(FAR, FAR_ERRORS * _widening(amount, moves) / float(np.sqrt(bars)))
+        and own < HARDLY * later
+    )
+
+
+def _widening(amount: np.ndarray, moves: np.ndarray) -> float:
+    """By how much the standard error of a correlation of two unrelated series grows with their own memory (Bartlett 1935)."""
+    shared = sum(
+        _correlation(amount[:-lag], amount[lag:]) * _correlation(moves[:-lag], moves[lag:])
+        for lag in range(1, SPAN + 1)
+    )
+    return float(np.sqrt(max(1.0 + 2.0 * shared, 1.0)))
+
+
+def _answers_to_bars(amount: np.ndarray, moves: np.ndarray, known: np.ndarray) -> bool:
+    """Whether an amount, less the mean of the two beside it, goes with the move of its own bar or of a later one.
+
+    One that goes by a volatility which changes slowly, as in simulated markets, does not: ranges of its own bar and of later ones
+    then tell that volatility equally well, although it holds nothing of them. A mean over a centred window enters and leaves at
+    single bars.
+    """
+    found = _by_lag(amount, moves, known, range(FARTHEST + 1))
+    least, later = AT_ONCE
+    return any(
+        value > least if lag == 0 else abs(value) > max(later, FAR_ERRORS / float(np.sqrt(bars)))
+        for lag, (value, bars) in found.items()
+    )
+
+
+def _by_lag(amount: np.ndarray, moves: np.ndarray, known: np.ndarray, lags: range) -> dict[int, tuple[float, int]]:
+    """Correlation of an amount with the moves of so many bars later, and the number of bars, by lag; where MINIMUM know both."""
+    found: dict[int, tuple[float, int]] = {}
+    for lag in lags:
+        first, last = max(-lag, 0), len(amount) - max(lag, 0)
+        both = known[first:last] & known[first + lag : last + lag]
+        if both.sum() >= MINIMUM:
+            found[lag] = _correlation(amount[first:last][both], moves[first + lag : last + lag][both]), int(both.sum())
+    return found
 
 
 def _beyond_neighbours(values: np.ndarray) -> np.ndarray:
