@@ -8,6 +8,7 @@ import numpy as np
 import polars as pl
 import pytest
 
+from candlecast.candles import Candles
 from candlecast.candles.volumes import early_activity, volume_timing
 from candlecast.evaluation.tradability import tradability
 from candlecast.sources import sample, synthetic
@@ -148,3 +149,36 @@ def test_a_volume_that_goes_by_volatility_is_not_early(seed):
 @pytest.mark.parametrize("seed", range(3))
 def test_a_mean_of_volumes_over_a_centred_window_is_early(window, seed):
     assert volume_timing(volatile(seed, window=window, of_own=True)).is_early
+
+
+def hourly(seed, *, window=1):
+    """Seven bars a day on weekdays: the first has a wide range, the last a large volume, more so before days that begin wide."""
+    generator = np.random.default_rng(seed)
+    days = np.arange(np.datetime64("2015-01-01"), np.datetime64("2017-01-01"))
+    days = days[np.is_busday(days)]
+    place = np.tile(np.arange(7), len(days))
+    opened = (days.astype("datetime64[us]")[:, None] + np.arange(14, 21) * np.timedelta64(1, "h")).ravel()
+    size = np.array([2.5, 1.2, 1.0, 0.9, 0.8, 0.9, 1.1])[place] * np.exp(0.3 * generator.standard_normal(len(place)))
+    steps = 0.002 * size[:, None] * generator.standard_normal((len(place), 24))
+    paths = 100.0 * np.exp(np.cumsum(steps.ravel()).reshape(len(place), 24))
+    gaps = 1.0 + 0.01 * np.repeat(np.cumsum(generator.standard_normal(len(days))) / 10, 7)
+    paths *= np.abs(gaps)[:, None]
+    volume = np.array([1.5, 1.2, 0.9, 0.8, 0.8, 1.5, 6.0])[place] * np.exp(0.3 * generator.standard_normal(len(place)))
+    volume *= (paths.max(axis=1) / paths.min(axis=1) - 1.0) ** 0.3
+    frame = pl.DataFrame(
+        {
+            "time": opened,
+            "open": paths[:, 0],
+            "high": paths.max(axis=1),
+            "low": paths.min(axis=1),
+            "close": paths[:, -1],
+            "volume": np.convolve(volume, np.ones(window) / window, "same"),
+        }
+    )
+    return Candles.from_frame(frame, symbol="X", zone="UTC")
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_hours_with_large_volumes_before_wide_openings_are_not_early(seed):
+    assert not volume_timing(hourly(seed)).is_early
+    assert volume_timing(hourly(seed, window=3)).is_early

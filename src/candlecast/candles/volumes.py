@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 import polars as pl
 
+from candlecast.candles.clock import DAY
 from candlecast.candles.intake import ACTIVITY
+from candlecast.candles.stale import opens
 
 if TYPE_CHECKING:
     from candlecast.candles.table import Candles
@@ -32,6 +34,7 @@ AT_ONCE = (
     0.2,
     0.1,
 )  # correlation with the range of its own bar and with that of a later one: a column that goes by volatility has less
+FEW = 20  # bars of a place, at least, of which a mean is taken
 SPAN = 2  # bars before and after that are looked at
 ROUNDED = 1e-4  # relative: by how much the rounding of volumes may move a mean price
 
@@ -115,8 +118,9 @@ def _is_mean_of_next(candles: Candles, value: np.ndarray) -> bool:
 def volume_timing(candles: Candles) -> VolumeTiming:
     """How the volume follows the range of its own bar and that of the next bar.
 
-    Large bars have large volumes (Karpoff 1987). Correlations of log volume with log range, of each less the mean of the two
-    bars beside it, so that slow changes of both do not count. NaN where fewer than MINIMUM bars in a row have both. A volume
+    Large bars have large volumes (Karpoff 1987). Correlations of log volume with log range, of each less what is usual at its
+    place of the session, day or week, and less the mean of the two bars beside it, so that the hours of a day and slow changes of
+    both do not count: the last hour of a session has a large volume, and the first one of the next a wide range. NaN where fewer than MINIMUM bars in a row have both. A volume
     that goes with the next return, whatever its own range says, is of the next bar as well, and one that goes with the range of a
     bar up to FARTHEST bars later, and hardly with its own, is of that bar.
     Retrospective: it describes the table as a whole.
@@ -129,8 +133,11 @@ def _timing(candles: Candles, amount: np.ndarray) -> VolumeTiming:
     has_both = (amount > 0) & (candles.high > candles.low)
     if has_both.mean() < SHARE if len(has_both) else True:
         return VolumeTiming(np.nan, np.nan, False)
-    levels = np.log(np.where(has_both, amount, 1.0))
-    widths = np.log(np.where(has_both, (candles.high - candles.low) / candles.close, 1.0))
+    place = _place(candles)
+    levels, widths = (
+        _beyond_usual(np.log(np.where(has_both, values, 1.0)), place, has_both)
+        for values in (amount, (candles.high - candles.low) / candles.close)
+    )
     volume, ranges = _beyond_neighbours(levels), _beyond_neighbours(widths)
     known = has_both[:-3] & has_both[1:-2] & has_both[2:-1] & has_both[3:]
     if known.sum() < MINIMUM:
@@ -224,6 +231,28 @@ def _by_lag(amount: np.ndarray, moves: np.ndarray, known: np.ndarray, lags: rang
         if both.sum() >= MINIMUM:
             found[lag] = _correlation(amount[first:last][both], moves[first + lag : last + lag][both]), int(both.sum())
     return found
+
+
+def _place(candles: Candles) -> np.ndarray:
+    """The place of each bar, int64 (time,): bars since the session began, or where it never does, the time of day.
+
+    Of bars of a day or longer in a market that never closes it is the day of the week.
+    """
+    is_first = opens(candles).is_boundary
+    if is_first.any():
+        rows = np.arange(len(is_first))
+        return rows - np.maximum.accumulate(np.where(is_first, rows, 0))
+    times = candles.open_time.astype("datetime64[us]").astype(np.int64)
+    return times % DAY if candles.interval.microseconds < DAY else times // DAY % 7
+
+
+def _beyond_usual(values: np.ndarray, place: np.ndarray, known: np.ndarray) -> np.ndarray:
+    """Values less the mean of the known ones of their place, where that has FEW of them or more."""
+    _, group = np.unique(place, return_inverse=True)
+    samples = np.bincount(group, weights=known)
+    usual = np.bincount(group, weights=np.where(known, values, 0.0)) / np.maximum(samples, 1)
+    overall = float(values[known].mean()) if known.any() else 0.0
+    return np.where(known, values - np.where(samples >= FEW, usual, overall)[group], 0.0)
 
 
 def _beyond_neighbours(values: np.ndarray) -> np.ndarray:

@@ -174,6 +174,7 @@ SLIPS = [
             ("next-bars-alone", "range(-FARTHEST, FARTHEST + 1)", "range(-FARTHEST, 4)"),
             ("echoes-are-early", "range(-FARTHEST, FARTHEST + 1)", "range(0, FARTHEST + 1)"),
             ("volatility-is-early", " and _answers_to_bars(volume, widths[1:-1], has_both[1:-1])", ""),
+            ("hours-are-early", "    place = _place(candles)\n", "    place = np.zeros(len(candles), np.int64)\n"),
             ("memory-is-no-noise", "FAR_ERRORS * _widening(amount, moves) /", "FAR_ERRORS /"),
             ("windows-answer-at-once", "range(FARTHEST + 1))", "range(1))"),
             ("other-units-early", "own < INSIDE and later > own + BETTER", "own < INSIDE"),
