@@ -119,10 +119,11 @@ def volume_timing(candles: Candles) -> VolumeTiming:
     """How the volume follows the range of its own bar and that of the next bar.
 
     Large bars have large volumes (Karpoff 1987). Correlations of log volume with log range, of each less what is usual at its
-    place of the session, day or week, and less the mean of the two bars beside it, so that the hours of a day and slow changes of
-    both do not count: the last hour of a session has a large volume, and the first one of the next a wide range. NaN where fewer than MINIMUM bars in a row have both. A volume
-    that goes with the next return, whatever its own range says, is of the next bar as well, and one that goes with the range of a
-    bar up to FARTHEST bars later, and hardly with its own, is of that bar.
+    place of the session, day or week, and less the mean of the two bars beside it, so that the hours of a day and slow changes
+    of both do not count: the last hour of a session has a large volume, and the first one of the next a wide range. NaN where
+    fewer than MINIMUM bars in a row have both. A volume that goes with the next return, whatever its own range says, is of the
+    next bar as well, and one that goes with the range of a bar up to FARTHEST bars later, and hardly with its own, is of that
+    one.
     Retrospective: it describes the table as a whole.
     """
     return _timing(candles, candles.volume)
