@@ -47,7 +47,8 @@ class Conditions:
     tradability: of the candles of the tested bars; None where not known. assets: the same of a panel, of all its assets.
     fill_gains: what the account gains at its fills; between_bars: what it gains between bars; stresses: the account under other
         terms; shorts: the part of its short positions in the gain.
-    is_in_time_order: each training part lies before its test part. untested: bars that the folds leave out after the first tested
+    is_in_time_order: each training part lies before its test part. trains_by_place: the training parts follow from their place
+        alone. untested: bars that the folds leave out after the first tested
         one, and all bars from there on.
     worst_loss: the loss of the strategy in the worst known bar of its market, a positive log return
         (`stats.worst_case_loss`); NaN where not known. worst_stretches: the same of stretches, in pairs of bars and loss
@@ -84,6 +85,7 @@ class Conditions:
     stresses: Stresses = Stresses()
     shorts: Shorts = Shorts()
     is_in_time_order: bool = True
+    trains_by_place: bool = True
     untested: tuple[int, int] = (0, 0)
     worst_loss: float = math.nan
     worst_stretches: tuple[tuple[int, float], ...] = ()
@@ -127,6 +129,7 @@ class Conditions:
                 "stresses": asdict(self.stresses),
                 "shorts": asdict(self.shorts),
                 "is_in_time_order": self.is_in_time_order,
+                "trains_by_place": self.trains_by_place,
                 "untested": self.untested,
                 "is_at_equal_risk": self.is_at_equal_risk,
                 "persistence": self.persistence._asdict(),
@@ -155,6 +158,7 @@ def conditions_of(
     result: BacktestResult,
     *,
     is_in_time_order: bool,
+    trains_by_place: bool = True,
     untested: tuple[int, int] = (0, 0),
     implies_return: bool = True,
     forecast: Forecast | None = None,
@@ -195,6 +199,7 @@ def conditions_of(
         between_bars=between_bars(candles, result, seed=seed),
         stresses=stresses(candles, positions, result, seed=seed),
         is_in_time_order=is_in_time_order,
+        trains_by_place=trains_by_place,
         untested=untested,
         worst_loss=worst_loss,
         worst_stretches=worst_stretches,

@@ -40,7 +40,7 @@ from candlecast.targets import AcrossTarget
 from candlecast.targets.words import described
 from candlecast.text.formatting import count as count_words
 from candlecast.text.notebook import notebook_paragraph
-from candlecast.walkforward.tables import is_in_time_order, untested
+from candlecast.walkforward.tables import is_in_time_order, trains_by_place, untested
 
 if TYPE_CHECKING:
     from candlecast.panel.next_moment import NextMoment
@@ -260,6 +260,7 @@ class PanelResult:
         ]
         given = Conditions(
             is_in_time_order=is_in_time_order(self.folds),
+            trains_by_place=trains_by_place(self.folds),
             untested=untested(self.folds),
             replaced=self.replaced,
             code=tuple(identities(self.recipe)),

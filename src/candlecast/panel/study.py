@@ -101,7 +101,9 @@ class PanelStudy:
         doubled = sorted({name for name in names if names.count(name) > 1})
         if doubled:
             raise ConfigError(
-                f"two models are called {doubled[0]}", expected="a name each", remedy="Remove one of them"
+                f"two models are called {doubled[0]}",
+                expected="a name each",
+                remedy="Remove one of them, or study each by itself: both count",
             )
 
     @property

@@ -14,6 +14,7 @@ from candlecast.dataset.folds import Fold, Folds, check_folds, require_folds
 from candlecast.dataset.forecast import Forecast
 from candlecast.dataset.jobs import Job
 from candlecast.dataset.rows import Rows
+from candlecast.dataset.training_parts import train_by_place
 from candlecast.errors import NotEnoughDataError, calling
 from candlecast.events import Listener, ignore
 from candlecast.features import Features
@@ -183,6 +184,7 @@ def fold_table(samples: PanelSamples, parts: Sequence[PanelFold]) -> pl.DataFram
     could = samples.is_complete.sum(axis=1) >= FEWEST
     missed = left_out([folds[index].test for index in sorted(folds)], could, horizon=samples.horizon)
     after = dict(zip(sorted(folds), missed, strict=True))
+    by_place = train_by_place(list(folds.values()))
     rows: dict[int, dict[str, Any]] = {}
     for part in parts:
         fold = part.job.fold
@@ -197,6 +199,7 @@ def fold_table(samples: PanelSamples, parts: Sequence[PanelFold]) -> pl.DataFram
                 "train_bars": len(fold.fit),
                 "test_bars": len(fold.test),
                 "left_out": int(after[fold.index]),
+                "by_place": by_place,
                 "train_rows": 0,
                 "assets_trained": 0,
                 "assets_tested": 0,

@@ -35,7 +35,10 @@ COLUMNS: dict[str, dict[str, Any]] = {
 }
 FURTHER_OWN = ("known_at", "mean", "naive", "target", "expected_return")  # columns of each further target
 HIGHEST = 1e100  # of numbers in a forecast, whose squares must be finite
-OPTIONAL = {"candles": dict.fromkeys(ACTIVITY, NUMBER), "folds": {"left_out": pl.Int64}}  # runs of any age
+OPTIONAL = {
+    "candles": dict.fromkeys(ACTIVITY, NUMBER),
+    "folds": {"left_out": pl.Int64, "by_place": pl.Boolean},
+}  # runs of any age
 KNOWN = {  # columns without nulls
     "candles": COLUMNS["candles"],
     "forecasts": ("time", "symbol", "model", "fold", "seed", "mean", "naive"),
@@ -148,7 +151,7 @@ def _table(folder: Path, name: str, content: bytes) -> pl.DataFrame:
             raise incomplete(folder, f"{column[:50]} of {name}.parquet is of type {kind}, not {expected}")
         if kind == TIME and not frame[column].drop_nulls().is_between(*YEARS).all():
             raise incomplete(folder, f"{column[:50]} of {name}.parquet has a time beyond the years 1 to 9999")
-    for column in (*KNOWN[name], *({"left_out"} & {*frame.columns})):
+    for column in (*KNOWN[name], *({"left_out", "by_place"} & {*frame.columns})):
         if frame[column].null_count():
             raise incomplete(folder, f"{column} of {name}.parquet lacks values")
     return frame

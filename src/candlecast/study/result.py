@@ -40,7 +40,7 @@ from candlecast.targets import Target, primary
 from candlecast.targets.words import described
 from candlecast.text.formatting import count as count_words
 from candlecast.text.notebook import notebook_paragraph
-from candlecast.walkforward.tables import is_in_time_order, untested
+from candlecast.walkforward.tables import is_in_time_order, trains_by_place, untested
 
 if TYPE_CHECKING:
     from candlecast.study.next_bar import NextBar
@@ -213,6 +213,7 @@ class StudyResult:
             self.positions[self.model],
             self.backtest,
             is_in_time_order=is_in_time_order(self.folds),
+            trains_by_place=trains_by_place(self.folds),
             untested=untested(self.folds),
             implies_return=self.forecast.frame["expected_return"].null_count() < self.forecast.frame.height,
             forecast=self.forecast if identities(self.recipe.get("rule")) else None,

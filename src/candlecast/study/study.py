@@ -116,7 +116,9 @@ class Study:
         doubled = sorted({name for name in names if names.count(name) > 1})
         if doubled:
             raise ConfigError(
-                f"two models are called {doubled[0]}", expected="a name each", remedy="Remove one of them"
+                f"two models are called {doubled[0]}",
+                expected="a name each",
+                remedy='Remove one of them, or give both names: compare({"one": ..., "two": ...}, candles)',
             )
 
     @property

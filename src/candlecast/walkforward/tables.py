@@ -6,6 +6,7 @@ import numpy as np
 import polars as pl
 
 from candlecast.dataset.coverage import left_out
+from candlecast.dataset.training_parts import train_by_place
 from candlecast.ledger import Searched
 from candlecast.models import Fitted, FittedSearch
 from candlecast.models.wrappers.conformal import FittedConformal
@@ -42,11 +43,13 @@ def fold_table(parts: list[FoldForecast], *, is_whole: bool = False) -> pl.DataF
     """One row for each fold: `fold`, closes of its first and last bars, and how many of them train and are tested.
 
     `left_out` counts the bars after its own that no fold tests (`dataset.coverage`); none of folds that are known to be whole.
+    `by_place`: the training parts of all folds follow from their place alone (`dataset.training_parts`).
     """
     folds = {part.job.fold.index: part.job for part in parts}
     samples = parts[0].job.samples
     tests = [folds[index].fold.test for index in sorted(folds)]
     missed = left_out(tests, samples.is_complete, horizon=samples.horizon) * (not is_whole)
+    by_place = train_by_place([job.fold for job in folds.values()])
     rows = []
     for (index, job), after in zip(sorted(folds.items()), missed, strict=True):
         closes = job.samples.candles.frame["close_time"]
@@ -61,6 +64,7 @@ def fold_table(parts: list[FoldForecast], *, is_whole: bool = False) -> pl.DataF
                 "train_bars": len(job.fit_rows),
                 "test_bars": len(job.test_rows),
                 "left_out": int(after),
+                "by_place": by_place,
             }
         )
     return pl.DataFrame(rows)
@@ -73,6 +77,11 @@ def is_in_time_order(folds: pl.DataFrame) -> bool:
     `PurgedKFold` and `CombinatorialPurged` were made by models that knew what came after.
     """
     return bool((folds["train_last"] < folds["test_first"]).all())
+
+
+def trains_by_place(folds: pl.DataFrame) -> bool:
+    """Whether the training parts of a `fold_table` follow from their place alone; true where it does not say."""
+    return bool(folds["by_place"].all()) if "by_place" in folds.columns else True
 
 
 def untested(folds: pl.DataFrame) -> tuple[int, int]:

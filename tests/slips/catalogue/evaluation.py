@@ -6,6 +6,16 @@ from ..slip import slips
 
 SLIPS = [
     *slips(
+        "folds",
+        "dataset/training_parts.py",
+        "tests/dataset/test_training_parts.py",
+        [
+            ("holes-are-no-choice", "len(fold.fit.parts) == 1 and is_last", "is_last"),
+            ("any-length", "longest - (end - start) <= TOLERANCE * longest", "True"),
+            ("any-gap", "max(gaps) - min(gaps) <= GAP * longest", "True"),
+        ],
+    ),
+    *slips(
         "following",
         "evaluation/following.py",
         "tests/evaluation/test_following.py",
