@@ -87,6 +87,37 @@ def test_an_edge_stays_its_own_among_variants_and_other_ideas(signals):
     assert own_score(np.ones(40), [signals[0], np.ones(40)]) == pytest.approx(score(np.ones(40)))
 
 
+def climbed(signals, step=0.3):
+    """Trials that each change the best one so far by a part of a new signal, or of its opposite; the best is the last."""
+    best, earlier = signals[0], [signals[0]]
+    for signal in signals[1:]:
+        for side in (1.0, -1.0):
+            changed = best / best.std() + side * step * signal
+            earlier.append(changed)
+            if score(changed) > score(best):
+                best = changed
+                break
+    return best, [each for each in earlier if each is not best]
+
+
+def test_a_trial_that_was_improved_step_by_step_is_a_combination_of_all_steps(signals):
+    best, earlier = climbed(signals)
+    assert score(best) > 4.5 and own_score(best, earlier) < 2.5
+    assert made_of(profile(best), [profile(each) for each in earlier])["skills"].directions > COUNT / 4
+    generator = np.random.default_rng(5)
+    again = best + 0.3 * best.std() * generator.normal(size=BUCKETS)  # like the last step, which was studied too
+    assert own_score(again, [*earlier, best]) < 2.5
+
+
+def test_variants_of_one_idea_their_mean_and_a_better_one_keep_what_is_theirs():
+    generator = np.random.default_rng(6)
+    idea = generator.normal(size=BUCKETS) + 4.0 / np.sqrt(BUCKETS)
+    variants = [idea + 0.4 * generator.normal(size=BUCKETS) for _ in range(20)]
+    mean = np.mean(variants, axis=0)
+    for own in (variants[-1], mean, mean + 0.5 * (generator.normal(size=BUCKETS) + 3.0 / np.sqrt(BUCKETS))):
+        assert own_score(own, variants[:-1]) > 0.9 * score(own) > 2.5
+
+
 def test_positions_are_combinations_as_forecasts_are(signals, best_sum):
     flat = np.random.default_rng(5).normal(size=(COUNT + 1, BUCKETS))  # a forecast of its own
     common = np.random.default_rng(6).normal(size=BUCKETS)

@@ -2,17 +2,19 @@
 
 Who adds up many signals, each with the sign that did better on the tested bars, has a trial that passes every correction for
 the number of trials: the best sum of K signals without skill has a t-statistic of about 0.8 sqrt(K). So has who takes the
-differences of trials that share one large signal, and are nearly one trial in the effective number. The skills of a sum of
-forecasts are the sum of their skills, and the alphas of a sum of positions nearly the sum of their alphas. So a trial's series
-is a sum of three:
+differences of trials that share one large signal, and are nearly one trial in the effective number, and who changes a trial a
+little, keeps what is better, and goes on from there. The skills of a sum of forecasts are the sum of their skills, and the alphas
+of a sum of positions nearly the sum of their alphas. So a trial's series is a sum of three:
 
-    near    the nearest weighted sum of earlier trials, with absolute weights that add up to 1 or less: variants and means of
-            trials. Its t-statistic is no larger than the best of theirs, which the effective number of trials corrects
+    near    the nearest weighted sum of leaders, with absolute weights that add up to 1 or less. A leader is an earlier trial
+            that brought something new, unlike the leaders before it, or the mean of the trials that are like one. Its t-statistic
+            is no larger than the best of theirs, which the effective number of trials corrects
     made    what other combinations of earlier trials explain of the rest
     new     what no combination explains
 
 The t-statistic of `made` is tested as the best of all combinations in its directions: its square is compared with chi-square of
-as many degrees of freedom (Scheffe 1953). What that leaves of the trial's t-statistic is its own.
+as many degrees of freedom (Scheffe 1953). What that leaves of the trial's t-statistic is its own. Directions are those that the
+earlier trials opened, one after the other: a sum of many small steps has as many as steps.
 """
 
 from __future__ import annotations
@@ -27,16 +29,16 @@ from candlecast.ledger.profile import KINDS, Profile, groups, side_by_side
 from candlecast.stats.combined import combined_score
 
 MOST = 320  # earlier trials that are looked at: those most like the trial, with and without what they have in common
-SPREAD = 2.07  # of K directions that are all alike, the entropy of squares by chance says K / 2.07
 BY_CHANCE = 4.0  # times the variance of noise in a direction: less is no part of a trial
 FREE_SCORE = 1.0  # t-statistic up to which nothing is corrected
+SPREAD = 2.07  # of K directions that are all alike, the entropy of squares by chance says K / 2.07
 SMALL = 1e-3  # of the largest direction: below it, directions are looked for again
-PRECISION = 1e-11  # of the largest direction: what is below is rounding
+PRECISION = 1e-11  # of the length of a series: what is new in it below that is rounding
 SAME = 0.5  # correlation of an account with the skill of a forecast that it may follow
 STEPS = 60  # of the search for the nearest sum
-NOTABLE = 2.5  # t-statistic from which on an earlier trial may itself be a combination
-ALIKE = 0.8  # correlation from which on two earlier trials are nearly one
-MOST_CHECKED = 8  # earlier trials that are asked whether they are combinations
+ALIKE = 0.8  # correlation with a leader from which on a trial follows it
+UNLIKE = 0.2  # correlation with the trial below which an earlier one is no leader for it
+MOSTLY = 0.5  # of what a trial adds to the leaders before it, explained by combinations: it brought nothing new
 
 
 class Made(NamedTuple):
@@ -86,88 +88,136 @@ def _made(own: np.ndarray, others: np.ndarray) -> Made:
     if not score > FREE_SCORE or is_there.sum() < 2:
         return Made()
     own, others = own / math.sqrt(float(own @ own)), others[:, is_there] / sizes[is_there]
-    may_be_near = (np.flatnonzero(is_there) % 2 == 0) | (np.abs(own @ others) > SAME)
-    is_made = _combinations(own, others, may_be_near)
-    chosen, directions = _chosen(own, others[:, ~is_made], may_be_near[~is_made])
+    may_lead = (np.flatnonzero(is_there) % 2 == 0) | (np.abs(own @ others) > SAME)
+    nearest = _nearest(own, others)
+    span = _span(others[:, nearest])
+    chosen, directions = _chosen(own, span, _leaders(span.directions.T @ own, span, may_lead[nearest]))
     if not chosen > 0:
         return Made()
     return Made(round(min(max(1.0 - chosen / score, 0.0), 1.0), 4), round(directions, 2))
 
 
-def _combinations(own: np.ndarray, others: np.ndarray, may_be_near: np.ndarray) -> np.ndarray:
-    """Which of the earlier series, bool (series,), are combinations of those before them: a trial may not be near to these.
+class _Span(NamedTuple):
+    """The directions that series opened, one after the other, and what these are in them.
 
-    Those like the trial, with a notable t-statistic, are looked at: one that is nearly a trial looked at before, and no
-    better, is what that one is.
+    directions: (time, directions), orthonormal; parts: (directions, series), of series of length 1; before: int64 (series,),
+    number of directions that were open before each series.
     """
-    is_made, kept = np.zeros(others.shape[1], dtype=bool), []
-    likeness = own @ others
-    turned = others * np.where(likeness < 0, -1.0, 1.0)
-    scores = turned.sum(axis=0)
-    looked_at = 0
-    for place in np.flatnonzero(may_be_near & (scores > NOTABLE) & (np.abs(likeness) > 1 - ALIKE)):
-        column = turned[:, place]
-        if any(column @ turned[:, each] > ALIKE and scores[place] < scores[each] + FREE_SCORE for each in kept):
-            continue
-        looked_at += 1
-        before = np.flatnonzero(~is_made[:place])
-        chosen = _chosen(column, others[:, before], may_be_near[before])[0] if looked_at <= MOST_CHECKED else math.inf
-        is_made[place] = chosen > FREE_SCORE
-        if not is_made[place]:
-            kept.append(place)
-    return is_made
+
+    directions: np.ndarray
+    parts: np.ndarray
+    before: np.ndarray
 
 
-def _chosen(own: np.ndarray, others: np.ndarray, may_be_near: np.ndarray) -> tuple[float, float]:
+def _span(columns: np.ndarray) -> _Span:
+    """The span of columns of length 1, in their order, also of directions in which they hardly differ."""
+    directions, before = np.empty(columns.shape, order="F"), np.zeros(columns.shape[1], np.int64)
+    opened = 0
+    for place, column in enumerate(columns.T):
+        before[place] = opened
+        rest = column
+        for _ in range(2):  # twice, since a small rest has lost digits
+            rest = rest - directions[:, :opened] @ (directions[:, :opened].T @ rest)
+        size = math.sqrt(float(rest @ rest))
+        if size > PRECISION and opened < len(columns):
+            rest = rest / size
+            rest = rest - directions[:, :opened] @ (directions[:, :opened].T @ rest)
+            directions[:, opened] = rest / math.sqrt(float(rest @ rest))
+            opened += 1
+    directions = directions[:, :opened]
+    return _Span(directions, directions.T @ columns, before)
+
+
+def _leaders(own: np.ndarray, span: _Span, may_lead: np.ndarray) -> np.ndarray:
+    """What a trial may be near to, in the directions of the span, (directions, leaders); `own` is the trial in them.
+
+    Of series that are hardly like it, no sum with such weights is, so these may all lead.
+    """
+    likeness = own @ span.parts
+    turned = span.parts * np.where(likeness < 0, -1.0, 1.0)
+    is_like = np.abs(likeness) > UNLIKE
+    leaders = np.empty((len(own), 0))
+    followers: list[list[int]] = []
+    for place in np.flatnonzero(may_lead & is_like):
+        series = turned[:, place]
+        led = np.flatnonzero(series @ leaders > ALIKE)
+        if len(led):
+            followers[led[0]].append(int(place))
+        elif not _is_made(series, leaders, int(span.before[place]), len(span.directions)):
+            leaders = np.column_stack([leaders, series])
+            followers.append([int(place)])
+    means = [turned[:, places].sum(axis=1) for places in followers if len(places) > 1]
+    means = [mean / math.sqrt(float(mean @ mean)) for mean in means]
+    return np.column_stack([leaders, *means, turned[:, may_lead & ~is_like]])
+
+
+def _is_made(series: np.ndarray, leaders: np.ndarray, before: int, moments: int) -> bool:
+    """Whether most of what a series adds to the leaders before it lies in the directions that were open before it."""
+    if before < 2 or before >= moments:
+        return False
+    rest, squares = _rest(series[:before], leaders[:before], moments)
+    new = max(1.0 - float(series[:before] @ series[:before]), 0.0)
+    return float(squares.sum()) > MOSTLY * (float(rest @ rest) + new)
+
+
+def _rest(parts: np.ndarray, leaders: np.ndarray, moments: int) -> tuple[np.ndarray, np.ndarray]:
+    """What the nearest sum of leaders leaves of a series of length 1 in some directions, and its squares beyond noise.
+
+    `moments`: the length of the series, of which noise has an equal part in each direction.
+    """
+    noise = max(1.0 - float(parts @ parts), 0.0) / (moments - len(parts))
+    rest = parts - _near(parts, leaders)
+    return rest, np.maximum(rest**2 - BY_CHANCE * noise, 0.0)
+
+
+def _chosen(own: np.ndarray, span: _Span, leaders: np.ndarray) -> tuple[float, float]:
     """The part of a trial's t-statistic that the choice of a combination explains, and in how many directions.
 
-    Of columns of length 1: the trial's (time,) and those of trials before it (time, series).
+    `own`: the trial, (time,), of length 1; `leaders`: in the directions of the span. Noise is told in principal directions, in
+    which what the likest of many trials have by chance is spread evenly.
     """
-    if others.shape[1] < 2:
+    moments, opened = span.directions.shape
+    if opened < 2 or opened >= moments:
         return 0.0, 1.0
-    nearest = _nearest(own, others)
-    others, may_be_near = others[:, nearest], may_be_near[nearest]
-    basis = _basis(others)
-    parts, free = basis.T @ own, basis.shape[0] - basis.shape[1]
-    if free < 1:
-        return 0.0, 1.0
-    noise = max(1.0 - float(parts @ parts), 0.0) / free
-    rest = parts - _near(parts, basis.T @ others[:, may_be_near])
-    squares = np.maximum(rest**2 - BY_CHANCE * noise, 0.0)
+    principal = _all_principal(span.parts)
+    rest, squares = _rest(principal.T @ (span.directions.T @ own), principal.T @ leaders, moments)
     if not squares.any():
         return 0.0, 1.0
-    rest = np.where(squares > 0, rest, 0.0)
-    size = math.sqrt(float(rest @ rest))
-    score = float(rest @ basis.sum(axis=0)) / size
-    shares = squares[squares > 0] / squares.sum()
-    directions = 1 + SPREAD * (math.exp(-float(shares @ np.log(shares))) - 1)
+    made = principal @ np.where(squares > 0, rest, 0.0)
+    size = math.sqrt(float(made @ made))
+    score = float(made @ span.directions.sum(axis=0)) / size
+    directions = max(_spread(made**2), 1 + SPREAD * (_spread(squares) - 1))
     if not score > FREE_SCORE:
         return 0.0, directions
     return size * (score - max(combined_score(score, directions), FREE_SCORE)), directions
 
 
-def _basis(columns: np.ndarray) -> np.ndarray:
-    """Orthonormal directions of columns of length 1, (time, directions), also those in which they hardly differ.
+def _spread(squares: np.ndarray) -> float:
+    """Over how many parts a sum of squares is spread: the exponential of its entropy."""
+    shares = squares[squares > 0] / squares.sum()
+    return math.exp(-float(shares @ np.log(shares)))
 
-    Those of what the large directions leave of each column, at length 1 again, are looked for apart from these: differences of
+
+def _all_principal(parts: np.ndarray) -> np.ndarray:
+    """Principal directions of series of length 1, also those in which they hardly differ: orthonormal, (directions, directions).
+
+    Those of what the large directions leave of each series, at length 1 again, are looked for apart from these: differences of
     1e-9 have as many as differences of 1.
     """
-    large = _principal(columns, SMALL)
-    rest = columns - large @ (large.T @ columns)
+    large = _principal(parts)
+    rest = parts - large @ (large.T @ parts)
     sizes = np.sqrt((rest**2).sum(axis=0))
     is_there = sizes > PRECISION
-    if large.shape[1] >= min(columns.shape) or not is_there.any():
+    if large.shape[1] >= min(parts.shape) or not is_there.any():
         return large
     small = rest[:, is_there] / sizes[is_there]
-    small = _principal(small - large @ (large.T @ small), SMALL)
-    return np.hstack([large, small])
+    return np.hstack([large, _principal(small - large @ (large.T @ small))])
 
 
-def _principal(columns: np.ndarray, smallest: float) -> np.ndarray:
-    """The principal directions of columns, (time, directions), above a share of the size of the largest one; largest first."""
-    squares, vectors = np.linalg.eigh(columns.T @ columns)
-    is_there = squares > smallest**2 * squares[-1]
-    return (columns @ (vectors[:, is_there] / np.sqrt(squares[is_there])))[:, ::-1]
+def _principal(columns: np.ndarray) -> np.ndarray:
+    """The principal directions of columns, above a share `SMALL` of the size of the largest one; largest first."""
+    vectors, sizes, _ = np.linalg.svd(columns, full_matrices=False)
+    return vectors[:, sizes > SMALL * sizes[0]]
 
 
 def _nearest(own: np.ndarray, others: np.ndarray) -> np.ndarray:

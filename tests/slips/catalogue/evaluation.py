@@ -218,9 +218,10 @@ SLIPS = [
         "evaluation/combinations.py",
         "tests/evaluation/test_combinations.py",
         [
-            ("variants-combined", "rest = parts - _near(parts, basis.T @ others[:, may_be_near])", "rest = parts"),
-            ("small-differences-lost", "if large.shape[1] >= min(columns.shape) or not is_there.any():", "if True:"),
-            ("combinations-of-combinations", "others[:, ~is_made], may_be_near[~is_made]", "others, may_be_near"),
+            ("variants-combined", "rest = parts - _near(parts, leaders)", "rest = parts"),
+            ("small-differences-lost", "if large.shape[1] >= min(parts.shape) or not is_there.any():", "if True:"),
+            ("combinations-lead", "elif not _is_made(", "elif True or not _is_made("),
+            ("small-steps-are-one", "max(_spread(made**2), 1 + ", "max(1.0, 1 + "),
             ("near-to-any-skill", "(np.abs(own @ others) > SAME)", "(np.abs(own @ others) > 0.0)"),
         ],
     ),
