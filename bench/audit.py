@@ -44,7 +44,7 @@ def league(seeds):
     for case in (*LEAKY, *CLEAN):
         for seed in range(seeds):
             candles = PipelineCase.candles(seed)
-            report = cc.audit(case.make(), candles)
+            report = cc.audit(case.make(), candles, ledger=cc.Ledger.in_memory())
             column = column_of(case)
             said = verdicts(column, candles) if column else {}
             stage = report.findings[0].stage if report.findings else None

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import os
 import signal
+from importlib import import_module
 
 # Before the libraries are loaded: on a machine whose cores all run tests, their threads would wait for each other.
 for library in ("OMP", "MKL", "OPENBLAS"):
@@ -35,9 +36,10 @@ def interruptible():
 def forgotten():
     """Trials of tests are not remembered, unless a test names a workspace: no verdict depends on what ran before."""
     with pytest.MonkeyPatch.context() as patch:
-        for module in ("study.study", "study.comparison", "study.result"):
+        for module in ("study.study", "study.comparison", "study.result", "audit.audit", "audit.shortcuts"):
             patch.setattr(
-                f"candlecast.{module}.as_ledger",
+                import_module(f"candlecast.{module}"),
+                "as_ledger",
                 lambda given: Ledger.in_memory() if given is None else as_ledger(given),
             )
         yield

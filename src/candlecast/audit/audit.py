@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from candlecast.audit.checks import labels_known, of_the_clock, streaming, survivors, tradable, warm_up
+from candlecast.audit.counting import begin_audited
 from candlecast.audit.findings import FAILED, NOT_RUN, PASSED, AuditReport, Check, joined
 from candlecast.audit.movements import Movements
 from candlecast.audit.perturbations import (
@@ -29,6 +30,7 @@ from candlecast.dataset.jobs import Job
 from candlecast.dataset.samples import Samples
 from candlecast.errors import LookaheadError
 from candlecast.events import Listener, Progress, ignore
+from candlecast.ledger import Ledger, as_ledger
 from candlecast.models import Fitted
 from candlecast.sources.files import as_assets
 from candlecast.sources.source import Moment, moment
@@ -49,6 +51,7 @@ def audit(
     *,
     as_of: Moment | None = None,
     seed: int = 0,
+    ledger: Ledger | None = None,
     progress: Listener = ignore,
 ) -> AuditReport:
     """Run a study on candles and on copies with another future, and compare each stage with what was known.
@@ -59,6 +62,8 @@ def audit(
         candles: of one asset or a list of several: `Candles`, frames or paths of files. Each asset is audited by itself.
         as_of: the day on which the list of assets was chosen (ISO text, a date or a time, UTC).
         seed: of the first training, and of the changes.
+        ledger: where the audit of a study whose rule, target or costs are code of yours counts as a study that has begun, since
+            this code sees results of tested bars; that of the folder `runs` when not given. Any other audit is not counted.
         progress: receives `Progress` events.
 
     After bar t the candles are replaced by another random path, reversed, mirrored, cut off, changed in one bar or in one
@@ -74,7 +79,7 @@ def audit(
         likely cause and a remedy. `report.passed` is a bool.
 
     Raises:
-        CandleError, ConfigError or NotEnoughDataError, as the study itself.
+        CandleError, ConfigError or NotEnoughDataError, as the study itself; RunError for a ledger that cannot be written.
 
     >>> import candlecast as cc
     >>> report = cc.audit(lambda candles: {"features": candles.close / candles.close.max()}, cc.sample("sp500")[:500])
@@ -82,11 +87,12 @@ def audit(
     (False, 'features', 1)
     """
     series = as_assets(candles)
+    ledger = as_ledger(ledger)
     chosen_on = None if as_of is None else moment(as_of, "as_of")
     if len(series) == 1:
-        audited = [_audited(study, series[0], seed, progress)]
+        audited = [_audited(study, series[0], seed, ledger, progress)]
     else:
-        audited = [_audited(study, each, seed, _of_asset(each, progress)) for each in series]
+        audited = [_audited(study, each, seed, ledger, _of_asset(each, progress)) for each in series]
     report = joined({each.symbol: found.report for each, found in zip(series, audited, strict=True)})
     if len(series) == 1 and as_of is None:
         return report
@@ -101,9 +107,9 @@ class _Audited(NamedTuple):
     tested_from: datetime
 
 
-def _audited(study: Any, candles: Candles, seed: int, progress: Listener) -> _Audited:
+def _audited(study: Any, candles: Candles, seed: int, ledger: Ledger, progress: Listener) -> _Audited:
     if require_study(study, takes_functions=True):
-        return _full(study.completed(candles), candles, seed, progress)
+        return _full(study.completed(candles), candles, seed, ledger, progress)
     report = audit_pipeline(study, candles, seed=seed, progress=progress)
     return _Audited(report, candles.frame["close_time"][0])
 
@@ -129,7 +135,7 @@ def quick_audit(study: CompletedStudy, jobs: Sequence[Job], fitted: Sequence[Fit
     return AuditReport("quick", (*checks, labels_known(walk), of_the_clock(walk)), found.of(STAGES))
 
 
-def _full(study: CompletedStudy, candles: Candles, seed: int, progress: Listener) -> _Audited:
+def _full(study: CompletedStudy, candles: Candles, seed: int, ledger: Ledger, progress: Listener) -> _Audited:
     first = candles.frame["close_time"][0]
     found, generator = Movements(candles), np.random.default_rng(seed)
     changes, inputs = list(_changes(study, candles, generator)), _Inputs(study, candles)
@@ -153,6 +159,8 @@ def _full(study: CompletedStudy, candles: Candles, seed: int, progress: Listener
     except LookaheadError as error:
         return _Audited(AuditReport("full", (Check("computed from the candles", FAILED, str(error)),)), first)
     walk = Walk(study, jobs, sorted(study.model.fit(jobs, progress=ignore), key=lambda each: each.job.fold.index))
+    folds = [job.fold.index for job in jobs]
+    begin_audited(study, candles, lambda: walk.forecast(walk.samples, folds=folds), seed=seed, ledger=ledger)
     changes += [(bar, how) for job in jobs for bar in _tested(job) for how in (NOISE, MIRROR, TRUNCATION)]
     for number, (bar, how) in enumerate(changes):
         progress(Progress("audit", len(changes) + number, 3 * len(changes), "forecasts and trading"))

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import Any
 
 import numpy as np
 import polars as pl
 
+from candlecast.audit.counting import begin_audited
 from candlecast.audit.walk import CompletedStudy, require_study
 from candlecast.backtesting import Costs, backtest
 from candlecast.candles import Candles
@@ -18,6 +20,7 @@ from candlecast.dataset.jobs import Job
 from candlecast.errors import ConfigError
 from candlecast.events import Listener, Progress, ignore
 from candlecast.features import Features, Unscaled
+from candlecast.ledger import Ledger, as_ledger
 from candlecast.models import Model
 from candlecast.signals import Positions, Threshold
 from candlecast.signals.rule import decide
@@ -58,13 +61,16 @@ class ShortcutReport:
         return [[name, number(sharpe), number(added), why] for name, sharpe, added, why in self.frame.iter_rows()]
 
 
-def shortcuts(study: Any, candles: Any, *, seed: int = 0, progress: Listener = ignore) -> ShortcutReport:
+def shortcuts(
+    study: Any, candles: Any, *, seed: int = 0, ledger: Ledger | None = None, progress: Listener = ignore
+) -> ShortcutReport:
     """Run a study again with one usual mistake at a time, and say what each would add to its Sharpe ratio.
 
     Args:
         study: a `Study` of a target that implies a return.
         candles: `Candles`, a frame or the path of a file.
         seed: of the one training per fold.
+        ledger: where a study whose rule, target or costs are code of yours counts as one that has begun; see `audit`.
         progress: receives `Progress` events.
 
     Returns:
@@ -74,11 +80,15 @@ def shortcuts(study: Any, candles: Any, *, seed: int = 0, progress: Listener = i
 
     Raises:
         ConfigError: for a target that implies no return; and whatever the study itself raises.
+        RunError: for a ledger that cannot be written.
     """
     require_study(study)
+    ledger = as_ledger(ledger)
     candles = as_candles(candles)
     study = study.completed(candles)
-    own = _walked(study, candles, seed)
+    walked = cache(lambda: _walked(study, candles, seed))
+    begin_audited(study, candles, walked, seed=seed, ledger=ledger)
+    own = walked()
     if own.frame["expected_return"].null_count():
         raise ConfigError(
             f"{study.model.name} forecasts a target that implies no return",

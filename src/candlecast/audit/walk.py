@@ -104,6 +104,8 @@ class CompletedStudy(Protocol):
     @property
     def cash(self) -> float: ...
 
+    def recipe(self, candles: Candles, *, seed: int = 0) -> dict[str, Any]: ...
+
 
 @dataclass(frozen=True, eq=False)
 class Walk:
@@ -171,18 +173,22 @@ class Walk:
                     stages.append((name, samples.candles.close_time[rows], values))
         return Stage.of("forecasts", stages)
 
-    def traded(self, samples: Samples, *, folds: Sequence[int]) -> tuple[Stage, Stage]:
-        """Positions and the account that follow from forecasts of some folds, made from these samples by the original nets."""
-        key = tuple(folds)
-        if samples is self.samples and key in self.known_trading:
-            return self.known_trading[key]
+    def forecast(self, samples: Samples, *, folds: Sequence[int]) -> Forecast:
+        """The forecast of the tested bars of some folds, made from these samples by the original nets."""
         pairs = [pair for pair in zip(self.jobs, self.fitted, strict=True) if pair[0].fold.index in folds]
         name = self.study.model.name
         frames = [
             forecast_frame(fitted, name, job=replace(job, samples=samples), moments=self._moments(fitted))
             for job, fitted in pairs
         ]
-        forecast = Forecast.joined(frames, components(self.study.target)[0].horizon)
+        return Forecast.joined(frames, components(self.study.target)[0].horizon)
+
+    def traded(self, samples: Samples, *, folds: Sequence[int]) -> tuple[Stage, Stage]:
+        """Positions and the account that follow from forecasts of some folds, made from these samples by the original nets."""
+        key = tuple(folds)
+        if samples is self.samples and key in self.known_trading:
+            return self.known_trading[key]
+        forecast = self.forecast(samples, folds=folds)
         positions = decide(self.study.rule, forecast, samples.candles, costs=self.study.costs)
         equity = account_table(samples.candles, positions, costs=self.study.costs, cash=self.study.cash)
         tables = {

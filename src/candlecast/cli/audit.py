@@ -11,13 +11,14 @@ from candlecast.cli.asset_options import AssetOptions, asset_options
 from candlecast.cli.command import Command
 from candlecast.cli.completion import assets as completed, folders
 from candlecast.cli.console import print_json, print_table, progress, say, say_line
-from candlecast.cli.options import common
+from candlecast.cli.options import common, runs_option
 from candlecast.cli.study_files import is_study_file, load_study
 from candlecast.errors import ConfigError
 
 if TYPE_CHECKING:
     from candlecast.candles import Candles
     from candlecast.events import Listener
+    from candlecast.ledger import Ledger
     from candlecast.study import Study
 
 FAILED = 1  # exit code of an audit that did not pass
@@ -48,6 +49,7 @@ FAILED = 1  # exit code of an audit that did not pass
 @click.option(
     "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of training and of the changes."
 )
+@runs_option
 @common
 def audit(
     subject: str | None,
@@ -58,23 +60,28 @@ def audit(
     shortcuts: bool,
     output: Path | None,
     seed: int,
+    runs: Path,
     as_json: bool,
     quiet: bool,
 ) -> None:
     """Run a study on candles with another future, and compare every stage with what was known.
 
     The study is that of a Python file (which is run), of a RUN, or a preset; without any, the usual one. The exit code is 1
-    for an audit that fails.
+    for an audit that fails. Where a rule, target or costs are your own code, the audit counts in the ledger as a study that
+    has begun.
     """
     from candlecast.audit import audit as audited
+    from candlecast.ledger import Ledger
 
+    ledger = Ledger(runs)
     with progress(quiet) as listener:
         study, own = _study(subject, preset)
         candles = options.load_or_take(asset, own, listener)
         if shortcuts:
-            _compare_shortcuts(study, candles, output or Path("shortcuts.html"), seed, listener, as_json=as_json)
+            page = output or Path("shortcuts.html")
+            _compare_shortcuts(study, candles, page, seed, ledger, listener, as_json=as_json)
             return
-        report = audited(study, candles, seed=seed, progress=listener)
+        report = audited(study, candles, seed=seed, ledger=ledger, progress=listener)
     if as_json:
         print_json(report.to_dict())
     else:
@@ -84,13 +91,13 @@ def audit(
 
 
 def _compare_shortcuts(
-    study: Study, candles: Candles, output: Path, seed: int, listener: Listener, *, as_json: bool
+    study: Study, candles: Candles, output: Path, seed: int, ledger: Ledger, listener: Listener, *, as_json: bool
 ) -> None:
     """Print what each mistake would add, and write its page."""
     from candlecast.audit.shortcuts import HEADINGS, shortcuts
     from candlecast.report import write_shortcuts
 
-    found = shortcuts(study, candles, seed=seed, progress=listener)
+    found = shortcuts(study, candles, seed=seed, ledger=ledger, progress=listener)
     page = write_shortcuts(found, output)
     if as_json:
         print_json({"shortcuts": found.frame.to_dicts(), "page": str(page)})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from datetime import datetime
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -36,6 +37,11 @@ class Subject(NamedTuple):
     def of(cls, candles: Candles, target: Target) -> Subject:
         """That of a study of one asset."""
         return cls([candles], candles.fingerprint, candles.symbol, candles.interval, label(primary(target)))
+
+    @property
+    def times(self) -> np.ndarray:
+        """Closes of the bars of all assets, datetime64[us], rising."""
+        return np.unique(np.concatenate([each.close_time for each in self.assets]))
 
     @property
     def sketches(self) -> dict[str, Sketch]:
@@ -87,15 +93,16 @@ def begin(
     ledger: Ledger | None,
     recipe: Mapping[str, Any],
     subject: Subject,
-    skills: Callable[[], tuple[np.ndarray, np.ndarray]],
+    skills: Callable[[], tuple[np.ndarray, np.ndarray]] | None = None,
 ) -> None:
     """Count a study from now on if code of the user's is about to see its results, whether or not it ever ends.
 
-    Parameters as those of `trial_of`, with a function that gives the skills; the ledger is that of the folder `runs` when not
-    given. Raises RunError.
+    Parameters as those of `trial_of`, with a function that gives the skills, None before the models walk; the ledger is that of
+    the folder `runs` when not given. Raises RunError.
     """
     if sees_results(recipe):
-        as_ledger(ledger).begin([begun_of(recipe, subject, *skills(), token=new_token())])
+        known = (subject.times, None) if skills is None else skills()
+        as_ledger(ledger).begin([begun_of(recipe, subject, *known, token=new_token())])
 
 
 def begun_of(
@@ -114,6 +121,16 @@ def begun_of(
 def sees_results(recipe: Mapping[str, Any]) -> bool:
     """Whether code of the user's is given forecasts or fills of tested bars."""
     return any(identities(recipe.get(part)) for part in SEES_RESULTS)
+
+
+def sees_walk(recipe: Mapping[str, Any]) -> bool:
+    """Whether code of the user's is given forecasts as the models walk: a target says what return each one implies."""
+    return bool(identities(recipe.get("target")))
+
+
+def judged_since(recipe: Mapping[str, Any], since: datetime | None) -> dict[str, Any]:
+    """A recipe with the moment from which on its forecasts are judged (`judged_from`); None where all are."""
+    return {**recipe} if since is None else {**recipe, "judged_from": since.isoformat()}
 
 
 def choices_in(recipe: Mapping[str, Any]) -> dict[str, Any]:

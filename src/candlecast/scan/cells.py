@@ -10,6 +10,7 @@ import polars as pl
 
 from candlecast.candles import Candles
 from candlecast.errors import CandlecastError
+from candlecast.evaluation.trials import judged_since
 from candlecast.models.model import judged_from, require_learnable
 from candlecast.recipes import describe
 from candlecast.scan.address import Address
@@ -76,7 +77,7 @@ class Cell:
     def judged_recipe(self) -> dict[str, Any]:
         """The recipe, and the moment from which on its forecasts are judged where that is not the first."""
         since = judged_from([*self.study.baseline_models, self.study.model])
-        return self.recipe | ({} if since is None else {"judged_from": since.isoformat()})
+        return judged_since(self.recipe, since)
 
     @property
     def walk(self) -> str:

@@ -156,6 +156,24 @@ def compare(
     }  # everything is planned, hence refused, before anything is trained
     ledger = as_ledger(ledger)
     ledger.require_writable()
+    uneven = {} if seeds == list(range(seeds[0], seeds[0] + len(seeds))) else {"seeds": seeds}
+    shared: dict[str, Any] = {"seed": seeds[0], "since": since, "ledger": ledger, "added": {"window": window} | uneven}
+    studies = {
+        (place, name): Study(
+            model=model,
+            features=features_for(features, each, target),
+            target=target,
+            folds=folds,
+            rule=rule,
+            costs=costs or Costs(),
+            seeds=len(seeds),
+            baselines=(),
+        )
+        for place, each in enumerate(series)
+        for name, model in models.items()
+    }
+    for (place, _), study in studies.items():
+        study.begin_walk(series[place], **shared)
     stored = {
         job: tensors
         for name, model in walked.items()
@@ -169,24 +187,10 @@ def compare(
             parts[place].setdefault(name, []).append(part)
     progress(Progress("judge", 0, len(models) * len(series)))
     results: dict[Key, StudyResult] = {}
-    uneven = {} if seeds == list(range(seeds[0], seeds[0] + len(seeds))) else {"seeds": seeds}
-    for each, finished in zip(series, parts, strict=True):
-        for name, model in models.items():
-            study = Study(
-                model=model,
-                features=features_for(features, each, target),
-                target=target,
-                folds=folds,
-                rule=rule,
-                costs=costs or Costs(),
-                seeds=len(seeds),
-                baselines=(),
-            )
-            chosen = {label: finished[label] for label in dict.fromkeys([*REFERENCES, name])}
-            result = study.assemble(
-                each, chosen, seed=seeds[0], name=name, since=since, ledger=ledger, added={"window": window} | uneven
-            )
-            results[each.symbol, str(each.interval), name] = result
+    for (place, name), study in studies.items():
+        each, finished = series[place], parts[place]
+        chosen = {label: finished[label] for label in dict.fromkeys([*REFERENCES, name])}
+        results[each.symbol, str(each.interval), name] = study.assemble(each, chosen, name=name, **shared)
     results = dict(zip(results, record_all(list(results.values()), ledger), strict=True))
     return Comparison(_table(results, list(models), progress), results, chosen_on)
 

@@ -19,7 +19,7 @@ from candlecast.dataset.membership import WhileMember
 from candlecast.dataset.usual_features import features_for
 from candlecast.errors import ConfigError, NotEnoughDataError
 from candlecast.evaluation.accuracy import skills
-from candlecast.evaluation.trials import Subject, begin, trial_of_baseline
+from candlecast.evaluation.trials import Subject, begin, judged_since, sees_walk, trial_of_baseline
 from candlecast.events import Listener, Progress, ignore
 from candlecast.features import Features
 from candlecast.features.feature import require_features
@@ -199,6 +199,7 @@ class Study:
             require_learnable(model, self.target)
         plan = self.walk_plan(candles, seed=seed)
         prepared = plan.prepared(candles)
+        self.begin_walk(candles, seed=seed, since=since, ledger=ledger)
         parts: dict[str, list[FoldForecast]] = {}
         for done, model in enumerate(models):
             if model is self.model:
@@ -227,6 +228,23 @@ class Study:
         progress(Progress("judge", 1, 1, str(result.verdict)))
         return_memory()
         return result
+
+    def begin_walk(
+        self,
+        candles: Candles,
+        *,
+        seed: int = 0,
+        since: datetime | None = None,
+        ledger: Ledger | None = None,
+        added: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Count a study before its models walk, if its target is code of the user's; parameters as those of `assemble`.
+
+        Such code is given the forecasts of tested bars as they are made. Raises RunError.
+        """
+        recipe = judged_since(self.recipe(candles, seed=seed), since) | (added or {})
+        if sees_walk(recipe):
+            begin(ledger, recipe, Subject.of(candles, self.target))
 
     def assemble(
         self,
@@ -281,10 +299,11 @@ class Study:
         if since is not None:
             forecasts = {model: _from(forecast, since) for model, forecast in every.items()}
         studied = sorted(parts, key=lambda part: part.job.key)  # in whatever order they ended
-        recipe = self.recipe(candles, seed=seed) | ({} if since is None else {"judged_from": since.isoformat()})
-        recipe |= added or {}
-        subject = Subject.of(candles, self.target)
-        begin(ledger, recipe, subject, lambda: skills(forecasts[name], primary(self.target)))
+        recipe = judged_since(self.recipe(candles, seed=seed), since) | (added or {})
+        if not sees_walk(recipe):
+            begin(
+                ledger, recipe, Subject.of(candles, self.target), lambda: skills(forecasts[name], primary(self.target))
+            )
         result = StudyResult(
             recipe=recipe,
             model=name,

@@ -307,6 +307,25 @@ SLIPS = [
         [("nobody-sees", "if sees_results(recipe):", "if False:")],
     ),
     *slips(
+        "audit",
+        "audit/counting.py",
+        "tests/audit/test_counting.py",
+        [
+            ("audits-uncounted", "    begin(ledger, recipe,", "    (lambda *_: None)(ledger, recipe,"),
+            (
+                "choices-of-their-own",
+                "judged_since(study.recipe(candles, seed=seed), since)",
+                "study.recipe(candles, seed=seed)",
+            ),
+        ],
+    ),
+    *slips(
+        "study",
+        "study/study.py",
+        "tests/audit/test_counting.py",
+        [("targets-see-first", "        self.begin_walk(candles, seed=seed, since=since, ledger=ledger)\n", "")],
+    ),
+    *slips(
         "panel",
         "evaluation/trial_count.py",
         "tests/panel/test_choice_of_assets.py",
