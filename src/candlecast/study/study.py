@@ -242,7 +242,7 @@ class Study:
 
         Such code is given the forecasts of tested bars as they are made. Raises RunError.
         """
-        recipe = judged_since(self.recipe(candles, seed=seed), since) | (added or {})
+        recipe = judged_since(self.recipe(candles, seed=seed), since) | dict(added or {})
         if sees_walk(recipe):
             begin(ledger, recipe, Subject.of(candles, self.target))
 
@@ -299,7 +299,7 @@ class Study:
         if since is not None:
             forecasts = {model: _from(forecast, since) for model, forecast in every.items()}
         studied = sorted(parts, key=lambda part: part.job.key)  # in whatever order they ended
-        recipe = judged_since(self.recipe(candles, seed=seed), since) | (added or {})
+        recipe = judged_since(self.recipe(candles, seed=seed), since) | dict(added or {})
         if not sees_walk(recipe):
             begin(
                 ledger, recipe, Subject.of(candles, self.target), lambda: skills(forecasts[name], primary(self.target))
