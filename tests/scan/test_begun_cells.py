@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from contextlib import nullcontext
 
 import numpy as np
@@ -28,6 +29,35 @@ def wide():
     return plan_of(
         *(walk(f"W{seed}", seed) for seed in range(12)), models={"four": LINEAR, "two": LinearRegression(window=2)}
     )
+
+
+@pytest.fixture(scope="module")
+def once(wide, tmp_path_factory):
+    """The wide plan, scanned without a stop: its folder of runs and the scan."""
+    runs = tmp_path_factory.mktemp("once")
+    return runs, scan(wide, runs=runs, workers=1)
+
+
+@pytest.fixture(scope="module")
+def computed(wide, tmp_path_factory):
+    """A folder of runs with all cells of the wide plan, which were computed and not judged."""
+    runs = tmp_path_factory.mktemp("computed")
+    stopped(wide, runs)
+    return runs
+
+
+@pytest.fixture(scope="module")
+def shards(wide, tmp_path_factory):
+    """The same, computed by shards in another order."""
+    runs = tmp_path_factory.mktemp("shards")
+    sharded(wide, runs, (3, 1, 2))
+    return runs
+
+
+def copied(plan, computed, runs):
+    """A copy of computed cells, which a test may judge, and its plan."""
+    shutil.copytree(computed, runs, dirs_exist_ok=True)
+    return open_plan(plan, runs=runs, seed=0)
 
 
 def stopped(plan, runs, cells=slice(None)):
@@ -58,8 +88,8 @@ def counts(opened, folder, ledger):
     return count_each([read_cell(folder, cell).trial for cell in opened.cells], ledger.entries())
 
 
-def test_the_best_cell_of_a_stopped_scan_is_judged_among_all_of_them(wide, tmp_path):
-    folder, opened = stopped(wide, tmp_path)
+def test_the_best_cell_of_a_stopped_scan_is_judged_among_all_of_them(wide, once, computed, tmp_path):
+    folder, opened = copied(wide, computed, tmp_path)
     ledger = Ledger(tmp_path)
     assert ledger.count() == 0 and len(ledger.entries()) == 24 and all(each.is_open for each in ledger.entries())
     read = [read_cell(folder, cell) for cell in opened.cells]
@@ -68,7 +98,7 @@ def test_the_best_cell_of_a_stopped_scan_is_judged_among_all_of_them(wide, tmp_p
     alone, among = (best.cell.study.run(candles, ledger=each) for each in (Ledger.in_memory(), ledger))
     assert among.trial.choices == best.trial.choices
     assert (among.counted.trials, among.counted.unfinished) == (24, 23)
-    whole = scan(wide, runs=tmp_path / "whole", workers=1).trial_count
+    whole = once[1].trial_count
     assert among.counted.effective == pytest.approx(whole.effective, rel=0.01) and whole.effective > 10
     assert among.counted.trades == pytest.approx(whole.trades, rel=0.01)
     p, adjusted = (each.verdict.evidence.forecast_p_adjusted for each in (alone, among))
@@ -78,16 +108,16 @@ def test_the_best_cell_of_a_stopped_scan_is_judged_among_all_of_them(wide, tmp_p
     assert again.counted == among.counted, "to judge the others later makes the choice no smaller"
 
 
-def test_a_scan_that_was_stopped_counts_as_one_that_was_not(wide, tmp_path):
-    once = scan(wide, runs=tmp_path / "once", workers=1)
+def test_a_scan_that_was_stopped_counts_as_one_that_was_not(wide, once, tmp_path):
+    runs, found = once
     for share in (slice(3, 4), slice(0, 9)):
         folder, opened = stopped(wide, tmp_path / "stopped", share)
     resumed = scan(wide, runs=tmp_path / "stopped", workers=1)
-    assert resumed.trial_count == once.trial_count
-    assert resumed.frame.equals(once.frame)
-    of_once, of_stopped = (counts(opened, folder, Ledger(tmp_path / each)) for each in ("once", "stopped"))
+    assert resumed.trial_count == found.trial_count
+    assert resumed.frame.equals(found.frame)
+    of_once, of_stopped = (counts(opened, folder, Ledger(each)) for each in (runs, tmp_path / "stopped"))
     assert of_once == of_stopped and of_once[0].trials == 24 and of_once[0].unfinished == 0
-    assert files_of(tmp_path / "once" / "scans") == files_of(tmp_path / "stopped" / "scans")
+    assert files_of(runs / "scans") == files_of(tmp_path / "stopped" / "scans")
     assert not any(each.is_open for each in Ledger(tmp_path / "stopped").entries())
 
 
@@ -124,8 +154,8 @@ def test_a_scan_that_is_killed_as_it_is_judged_counts(plan, tmp_path, monkeypatc
     assert len(Ledger(tmp_path).entries()) == 6
 
 
-def test_an_outlook_counts_its_own_cells_once(wide, tmp_path):
-    folder, opened = stopped(wide, tmp_path)
+def test_an_outlook_counts_its_own_cells_once(wide, computed, tmp_path):
+    folder, opened = copied(wide, computed, tmp_path)
     ledger = Ledger(tmp_path)
     assert outlook_of(opened, folder, Here(), ledger).before == 0.0
     other = plan_of(walk("X", 77), models=[LINEAR])
@@ -134,16 +164,16 @@ def test_an_outlook_counts_its_own_cells_once(wide, tmp_path):
     assert before > 10, "those of another scan are trials before it"
 
 
-def test_shards_count_and_are_closed_when_they_are_joined(wide, tmp_path):
-    once = scan(wide, runs=tmp_path / "once", workers=1)
-    folder, opened = sharded(wide, tmp_path / "shards", (3, 1, 2))
+def test_shards_count_and_are_closed_when_they_are_joined(wide, once, shards, tmp_path):
+    runs, found = once
+    folder, opened = copied(wide, shards, tmp_path / "shards")
     assert len(Inbox(tmp_path / "shards").waiting()) == 6, "a file for each task: three shards x two lengths of windows"
     ledger = Ledger(tmp_path / "shards")
     joined = finish(opened, folder, ledger, failures={})
     assert (joined.trial_count.trials, joined.trial_count.unfinished) == (24, 0)
-    assert joined.trial_count == once.trial_count and joined.frame.equals(once.frame)
-    assert counts(opened, folder, ledger) == counts(opened, folder, Ledger(tmp_path / "once"))
-    assert files_of(tmp_path / "once" / "scans") == files_of(tmp_path / "shards" / "scans")
+    assert joined.trial_count == found.trial_count and joined.frame.equals(found.frame)
+    assert counts(opened, folder, ledger) == counts(opened, folder, Ledger(runs))
+    assert files_of(runs / "scans") == files_of(tmp_path / "shards" / "scans")
     assert not any(each.is_open for each in ledger.entries()) and not Inbox(tmp_path / "shards").waiting()
 
 
@@ -159,9 +189,9 @@ def test_a_shard_writes_no_byte_of_the_ledger(wide, tmp_path):
     assert database(tmp_path) != before
 
 
-def test_cells_of_shards_that_are_never_joined_count_in_later_verdicts(wide, tmp_path):
-    folder, opened = sharded(wide, tmp_path / "shards", (1, 2, 3))
-    stopped(wide, tmp_path / "stopped")
+def test_cells_of_shards_that_are_never_joined_count_in_later_verdicts(wide, computed, shards, tmp_path):
+    folder, opened = copied(wide, shards, tmp_path / "shards")
+    copied(wide, computed, tmp_path / "stopped")
     read = [read_cell(folder, cell) for cell in opened.cells]
     best = min(read, key=lambda each: each.finding.evidence.forecast_p)
     candles = folder.candles(best.cell.series.name)

@@ -1,6 +1,7 @@
 """Tasks and outcomes as bytes, between the process that scans and its workers; never stored.
 
-Recipes may hold functions of a user's, which travel by value where no module holds them.
+Recipes may hold functions of a user's, which travel by value where no module holds them. Features of candlecast's own are made
+again from their parameters, so that they are candlecast's own in a worker, too, and not checked as code of a user.
 """
 
 from __future__ import annotations
@@ -8,13 +9,19 @@ from __future__ import annotations
 import pickle
 import sys
 import time
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from importlib import import_module
 from io import BytesIO
 from types import ModuleType
 from typing import Any
 
+from candlecast import features
+from candlecast.causality.features import is_ours
+from candlecast.features import Feature, Known
 from candlecast.scan.computing import Outcome, Task, compute
+
+CHOSEN = ("warmup", "outputs", "scaling", "label")  # of a feature, beside what its kind and parameters give
 
 
 @dataclass(frozen=True)
@@ -33,12 +40,19 @@ def packed(task: Task) -> bytes:
 
     class Pickler(cloudpickle.Pickler):
         def reducer_override(self, obj: Any) -> Any:
-            is_special = isinstance(obj, ModuleType) and type(obj) is not ModuleType  # those of lazy_loader are
-            return (import_module, (obj.__name__,)) if is_special else super().reducer_override(obj)
+            if isinstance(obj, ModuleType) and type(obj) is not ModuleType:  # those of lazy_loader
+                return import_module, (obj.__name__,)
+            if isinstance(obj, Feature) and not isinstance(obj.compute, Known) and is_ours(obj):
+                return _made_again, (obj.kind, obj.parameters, {name: getattr(obj, name) for name in CHOSEN})
+            return super().reducer_override(obj)
 
     message = BytesIO()
     Pickler(message).dump(task)
     return message.getvalue()
+
+
+def _made_again(kind: str, parameters: Mapping[str, Any], chosen: Mapping[str, Any]) -> Feature:
+    return replace(getattr(features, kind)(**parameters), **chosen)
 
 
 def answered(message: bytes) -> bytes:

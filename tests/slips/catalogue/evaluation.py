@@ -83,6 +83,16 @@ SLIPS = [
     ),
     *slips(
         "scan",
+        "scan/messages.py",
+        "tests/scan/test_messages.py",
+        [
+            ("own-features-travel-as-code", " and is_ours(obj):", " and False:"),
+            ("any-feature-is-made-again", " and is_ours(obj):", " and obj.kind in features.FACTORIES:"),
+            ("a-scaling-stays-behind", '"outputs", "scaling", "label")', '"outputs", "label")'),
+        ],
+    ),
+    *slips(
+        "scan",
         "scan/outlook.py",
         "tests/scan/test_begun_cells.py",
         [
