@@ -13,8 +13,15 @@ for library in ("OMP", "MKL", "OPENBLAS"):
     os.environ.setdefault(f"{library}_NUM_THREADS", "1")
 
 import numpy as np
-import polars as pl
 import pytest
+
+# Tables of tests are small: threads of Polars wake for nothing. Processes that tests start have theirs, as those of users do.
+with pytest.MonkeyPatch.context() as patch:
+    if "POLARS_MAX_THREADS" not in os.environ:
+        patch.setenv("POLARS_MAX_THREADS", "1")
+    import polars as pl
+
+    pl.thread_pool_size()  # which starts them
 
 from candlecast.candles import Candles
 from candlecast.features import Features, log_range, log_return

@@ -262,10 +262,11 @@ def test_the_same_command_again_says_what_it_reuses(end, workspace, tmp_path):
         assert done.returncode == 0, done.stderr
 
 
-def test_a_comparison_continues(workspace, tmp_path):
-    folder, _ = workspace
+def test_a_comparison_continues(tmp_path):
+    frame = synthetic.ar1(300, seed=1, phi=0.2, interval="1h").candles.frame.drop("close_time")
+    frame.with_columns(pl.col("open_time").dt.epoch("ms")).write_csv(tmp_path / "BTCUSDT-1h.csv")
     models = ["--model", "linear", "gru", "--folds", "2", "--seeds", "1"]
-    arguments = ["compare", str(folder / "BTCUSDT-1h.csv.gz"), *models]
+    arguments = ["compare", "BTCUSDT-1h.csv", *models]
     killed = subprocess.run(
         [sys.executable, "-c", KILLED, "SIGINT", *arguments, "-q"],
         capture_output=True,
