@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from typing import Any, NamedTuple
 
@@ -110,15 +110,24 @@ def count(trial: Trial, entries: Sequence[Entry]) -> TrialCount:
     return count_each([trial], entries)[0]
 
 
-def counted_among(trial: Trial, known: TrialCount | None, ledger: Ledger) -> TrialCount:
-    """The trial count of a result: the `known` one where that is of the same content, else the ledger's, which keeps the trial.
-
-    Raises RunError for a ledger that cannot be written.
-    """
+def counted_among(
+    trial: Trial, known: TrialCount | None, ledger: Ledger, *, beside: Callable[[], Sequence[Trial]]
+) -> TrialCount:
+    """The trial count of a result: the `known` one where that is of the same content, else as `recorded`."""
     if known is not None and known.content in (UNNAMED, trial.content):
         return known
-    ledger.record(trial)
-    return count(trial, ledger.entries())
+    return recorded([trial], ledger, beside=beside)[0]
+
+
+def recorded(trials: Sequence[Trial], ledger: Ledger, *, beside: Callable[[], Sequence[Trial]]) -> list[TrialCount]:
+    """Record trials that are judged together, and then those that are shown `beside` them, which only later trials count.
+
+    Gives the trial count of each of the judged ones. Raises RunError for a ledger that cannot be written.
+    """
+    ledger.record_all(trials)
+    counts = count_each(trials, ledger.entries())
+    ledger.record_all(beside())
+    return counts
 
 
 def unfinished_words(unfinished: int) -> str:
@@ -199,15 +208,15 @@ class _Seen:
     def of(cls, entries: Sequence[Entry], batch: int) -> _Seen:
         seen = [entry for entry in entries if entry.is_seen(batch)]
         series: dict[tuple[str, str], list[Profile]] = {}
-        for entry in (each for each in seen if not each.is_open):
+        for entry in (each for each in seen if not each.is_open and each.profile.values[0].any()):
             series.setdefault(_series(entry), []).append(entry.profile)
         own = {_series(entry) for entry in seen if entry.batch == batch}
         return cls(
             len(seen),
             Counter(entry.family for entry in seen),
             _counted(entries, batch),
-            {each: _overfitting(series[each]) for each in own},
-            {each: len(series[each]) for each in own},
+            {each: _overfitting(series.get(each, [])) for each in own},
+            {each: len(series.get(each, [])) for each in own},
             [entry for entry in seen if entry.batch < batch],
             sum(entry.is_open for entry in seen),
         )

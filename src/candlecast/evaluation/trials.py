@@ -1,9 +1,8 @@
-"""`trial_of`: what the ledger keeps of a backtested study, of its baselines, and of one whose forecasts a user's code sees."""
+"""`trial_of`: what the ledger keeps of a backtested study, and of one whose forecasts a user's code sees."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -16,7 +15,6 @@ from candlecast.ledger import Begun, Ledger, Searched, Trial, as_ledger
 from candlecast.ledger.begins import new_token
 from candlecast.ledger.profile import profile_of
 from candlecast.ledger.sketch import Sketch, sketch_of
-from candlecast.recipes import describe
 from candlecast.recipes.describing import identities
 from candlecast.targets import Target, label, primary
 
@@ -136,8 +134,3 @@ def judged_since(recipe: Mapping[str, Any], since: datetime | None) -> dict[str,
 def choices_in(recipe: Mapping[str, Any]) -> dict[str, Any]:
     """The parts of a recipe that decide what was forecast and traded."""
     return {name: value for name, value in recipe.items() if name not in NO_CHOICE}
-
-
-def trial_of_baseline(result: Any, baseline: Any) -> Trial:
-    """The trial of one of the baselines of a result, of one asset or of a panel, as if it had been the studied model."""
-    return replace(result, model=baseline.name, recipe=result.recipe | {"model": describe(baseline)}).trial

@@ -25,7 +25,7 @@ import sqlite3
 import time
 import zlib
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -109,6 +109,8 @@ class Ledger:
 
     def record_all(self, trials: Sequence[Trial]) -> list[bool]:
         """Record trials that are judged together, all or none; for each, whether it is new. Raises as `record`."""
+        if not trials:
+            return []
         with self._open() as connection:
             connection.execute("BEGIN IMMEDIATE")
             (batch,) = connection.execute(NEXT).fetchone()
@@ -127,6 +129,17 @@ class Ledger:
             for each in studies:
                 _insert_begun(connection, each)
             connection.execute("COMMIT")
+
+    def begun(self, choices: Iterable[str]) -> dict[str, Profile]:
+        """The profiles of those of the studies, by their choices, that began and never ended. Raises RunError."""
+        wanted, found = list(choices), dict[str, Profile]()
+        with self._open() as connection:
+            for first in range(0, len(wanted), 500):
+                part = ", ".join(f"'{each}'" for each in wanted[first : first + 500])
+                query = f"SELECT choices, profile FROM begun WHERE {UNENDED} AND choices IN ({part})"
+                rows = self._rows(connection, query, (str, bytes))
+                found |= {each: Profile.unpack(content) for each, content in rows}
+        return found
 
     def entries(self) -> list[Entry]:
         """All trials as they are counted, oldest first; none for a workspace without a ledger. Raises RunError."""

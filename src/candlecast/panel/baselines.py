@@ -9,6 +9,7 @@ import numpy as np
 from candlecast.errors import ConfigError
 from candlecast.panel.panel import Panel
 from candlecast.parameters import is_whole, require_kinds, require_parameters
+from candlecast.recipes import describe
 
 
 @dataclass(frozen=True)
@@ -57,6 +58,7 @@ class Momentum:
 
 
 Scored = Reversal | Momentum
+STANDARD = [describe(each) for each in (Reversal(), Momentum())]  # without a choice: the same in every study
 
 
 def require_scored(baseline: object) -> None:

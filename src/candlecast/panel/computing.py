@@ -10,11 +10,12 @@ import numpy as np
 
 from candlecast import stats
 from candlecast.causality.rules_across import require_answering_rule
+from candlecast.evaluation.beside import begun_untraded, counted_baselines, counted_if_stopped
 from candlecast.evaluation.trials import begin
 from candlecast.events import Listener, Progress, ignore
-from candlecast.ledger import Ledger
+from candlecast.ledger import Begun, Ledger
 from candlecast.panel.audit import audit_panel
-from candlecast.panel.baselines import Momentum, Reversal
+from candlecast.panel.baselines import STANDARD, Momentum, Reversal
 from candlecast.panel.model_check import require_honest_model
 from candlecast.panel.panel import Panel, require_members
 from candlecast.panel.result import PanelResult
@@ -96,13 +97,20 @@ def _assembled(
     recipe = study.recipe(panel, seed=seed)
     horizon = study.target.horizon
 
-    def skills() -> tuple[np.ndarray, np.ndarray]:
-        outcomes = np.where(panel.is_member & is_tested, panel.returns_ahead(horizon), np.nan)
-        return skills_of(panel, stats.coefficients(studied, outcomes), horizon)
+    subject = subject_of(panel, study.target)
 
-    begin(ledger, recipe, subject_of(panel, study.target), skills)
-    weights = {each: weights_of(study.rule, own, panel.section) for each, own in every.items()}
-    require_answering_rule(study.rule, studied, panel.section, weights[name], panel.returns_ahead(1))
+    def skills(model: str) -> tuple[np.ndarray, np.ndarray]:
+        outcomes = np.where(panel.is_member & is_tested, panel.returns_ahead(horizon), np.nan)
+        return skills_of(panel, stats.coefficients(every[model], outcomes), horizon)
+
+    def beside() -> list[Begun]:
+        counted = counted_baselines(recipe, named, standard=STANDARD)
+        return [begun_untraded(recipe | {"model": each}, subject, skills(of)) for of, each in counted.items()]
+
+    begin(ledger, recipe, subject, lambda: skills(name))
+    with counted_if_stopped(ledger, recipe, beside):
+        weights = {each: weights_of(study.rule, own, panel.section) for each, own in every.items()}
+        require_answering_rule(study.rule, studied, panel.section, weights[name], panel.returns_ahead(1))
     ordered = sorted(parts[name], key=lambda part: part.job.job.key)
     result = PanelResult(
         recipe=recipe,

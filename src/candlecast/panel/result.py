@@ -18,14 +18,16 @@ from candlecast import stats
 from candlecast.audit import AuditReport
 from candlecast.backtesting import BacktestResult, Costs
 from candlecast.dataset.forecast import Forecast
+from candlecast.evaluation.beside import trials_of_baselines
 from candlecast.evaluation.conditions import NO_AUDIT, Conditions, outside_names, table_names
-from candlecast.evaluation.trial_count import TrialCount, count, counted_among
+from candlecast.evaluation.trial_count import TrialCount, counted_among, recorded
 from candlecast.evaluation.trials import trial_of
 from candlecast.evaluation.verdict import Verdict
 from candlecast.events import Listener, ignore
 from candlecast.ledger import Ledger, Trial, as_ledger
 from candlecast.panel import ranking
 from candlecast.panel.account import Traded, leg, returns_by_moment
+from candlecast.panel.baselines import STANDARD
 from candlecast.panel.conditions import panel_conditions
 from candlecast.panel.currencies import several_currencies
 from candlecast.panel.panel import Panel
@@ -312,7 +314,7 @@ class PanelResult:
     @cached_property
     def counted(self) -> TrialCount:
         """The trials among which this one is judged; what is not recorded yet is recorded. Raises RunError."""
-        return counted_among(self.trial, self.trial_count, as_ledger(self.ledger))
+        return counted_among(self.trial, self.trial_count, as_ledger(self.ledger), beside=lambda: self.beside)
 
     @cached_property
     def trial(self) -> Trial:
@@ -325,10 +327,16 @@ class PanelResult:
             skills=skills_of(self.panel, self.coefficients, self.target.horizon),
         )
 
+    @property
+    def beside(self) -> list[Trial]:
+        """The trials of the baselines that later ones count; see `candlecast.evaluation.beside`."""
+        names = [name for name in self.weights if name != self.model]
+        return [*trials_of_baselines(self, names, standard=STANDARD).values()]
+
     def record(self, ledger: Ledger) -> PanelResult:
         """The same, its trial written down and judged among all trials of the ledger. Raises RunError."""
-        ledger.record(self.trial)
-        found = replace(self, trial_count=count(self.trial, ledger.entries()), ledger=ledger)
+        (trial_count,) = recorded([self.trial], ledger, beside=lambda: self.beside)
+        found = replace(self, trial_count=trial_count, ledger=ledger)
         kept = {name: value for name, value in self.__dict__.items() if name in KEPT}
         found.__dict__.update(kept)
         return found

@@ -9,7 +9,6 @@ from candlecast.backtesting import Costs
 from candlecast.backtesting.validation import require_cash, require_kind
 from candlecast.dataset.folds import Folds, WalkForward, require_folds
 from candlecast.errors import ConfigError
-from candlecast.evaluation.trials import trial_of_baseline
 from candlecast.events import Listener, Progress, ignore
 from candlecast.features import Features, cross_rank, cross_relative, log_return, realized_volatility
 from candlecast.features.feature import require_features
@@ -152,7 +151,8 @@ class PanelStudy:
     ) -> PanelResult:
         """Walk forward, trade, record the trial, and judge.
 
-        Baselines other than the default ones are trials as well, since their results are seen: later trials count them.
+        Baselines that learn from the features or have parameters of their own are trials as well, since their results are
+        seen: later trials count them.
 
         Args:
             assets: candles of several assets: a list of `Candles`, frames or paths, a dict of them by symbol, a folder of files,
@@ -175,8 +175,6 @@ class PanelStudy:
         if self.universe is not panel.universe:
             panel = Panel(panel.assets, self.universe, panel.times, panel.bars)
         result = compute_panel(self, panel, seed=seed, ledger=ledger, progress=progress).record(ledger)
-        named = [each for each in self.baselines or () if each not in (self.model, Reversal(), Momentum())]
-        ledger.record_all([trial_of_baseline(result, each) for each in named])
         progress(Progress("judge", 1, 1, str(result.verdict)))
         return result
 

@@ -26,7 +26,7 @@ from candlecast.models import Model
 from candlecast.models.model import judged_from
 from candlecast.runs.tables import tensors_of
 from candlecast.runs.writing import parquet_bytes, weights_bytes
-from candlecast.scan.beginning import begun_baselines, begun_result
+from candlecast.scan.beginning import begun_beside, begun_result
 from candlecast.scan.cells import Cell, Failure, Series, every_baseline
 from candlecast.scan.finding import Finding
 from candlecast.scan.folder import BASELINES, CELLS, TABLE, candles_of, table_of, with_header
@@ -149,7 +149,7 @@ def _baselines(
                     for (model,), part in frame.group_by("model", maintain_order=True)
                 }
                 if digest in outcome.baselines:
-                    outcome.begun += begun_baselines(sharing, prepared[name][1][0].samples.candles, found[name, digest])
+                    outcome.begun += begun_beside(sharing, prepared[name][1][0].samples.candles, found[name, digest])
             except Exception as error:
                 outcome.fail(sharing, error)
     return found
@@ -182,7 +182,7 @@ def _study(
             try:
                 result = _result(task, cell, parts, references[name, cell.baselines])
                 outcome.cells[cell.name] = cell_files(cell, result)
-                outcome.begun.append(begun_result(result))
+                outcome.begun += begun_result(result)
             except Exception as error:
                 outcome.fail([cell], error)
 

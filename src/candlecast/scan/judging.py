@@ -18,6 +18,7 @@ from candlecast.evaluation.trials import choices_in
 from candlecast.events import Listener, Progress
 from candlecast.ledger import Ledger, Searched, Trial
 from candlecast.ledger.sketch import Sketch
+from candlecast.scan.beginning import trials_beside
 from candlecast.scan.cells import Cell
 from candlecast.scan.finding import Finding
 from candlecast.scan.folder import CELLS, ScanFolder, damaged, table_of
@@ -95,7 +96,10 @@ class Judged(NamedTuple):
 
 
 def judge_cells(cells: Sequence[Cell], folder: ScanFolder, ledger: Ledger, *, progress: Listener) -> Judged:
-    """The finished cells judged among each other and all trials of the ledger. Every cell is recorded as a trial."""
+    """The finished cells judged among each other and all trials of the ledger.
+
+    Every cell is recorded as a trial, and with them what a scan shows beside them.
+    """
     if not cells:
         return Judged(pl.DataFrame(schema=COLUMNS), TrialCount(), None)
     read = []
@@ -103,7 +107,7 @@ def judge_cells(cells: Sequence[Cell], folder: ScanFolder, ledger: Ledger, *, pr
         progress(Progress("judge", done, len(cells)))
         read.append(read_cell(folder, cell))
     trials = [each.trial for each in read]
-    ledger.record_all(trials)
+    ledger.record_all([*trials, *trials_beside([(each.cell, each.trial) for each in read], ledger)])
     counts = count_each(trials, ledger.entries())
     rows = [_row(each, trial_count) for each, trial_count in zip(read, counts, strict=True)]
     progress(Progress("judge", len(cells), len(cells)))

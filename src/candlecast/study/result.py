@@ -21,8 +21,9 @@ from candlecast.dataset.forecast import Forecast
 from candlecast.errors import ConfigError, NotEnoughDataError, RunError
 from candlecast.evaluation.accuracy import accuracy, accuracy_by_part, skills
 from candlecast.evaluation.ageing import accuracy_by_age
+from candlecast.evaluation.beside import further_trials, trials_of_baselines
 from candlecast.evaluation.conditions import NO_AUDIT, Conditions, conditions_of
-from candlecast.evaluation.trial_count import TrialCount, count, count_each, counted_among
+from candlecast.evaluation.trial_count import TrialCount, counted_among, recorded
 from candlecast.evaluation.trials import Subject, begin, trial_of
 from candlecast.evaluation.verdict import Verdict, judge
 from candlecast.events import Listener, ignore
@@ -238,13 +239,13 @@ class StudyResult:
     @cached_property
     def counted(self) -> TrialCount:
         """The trials among which this one is judged; what is not recorded yet is recorded. Raises RunError."""
-        return counted_among(self.trial, self.trial_count, as_ledger(self.ledger))
+        return counted_among(self.trial, self.trial_count, as_ledger(self.ledger), beside=lambda: self.beside)
 
     @computed_of(*TRADING, *FORECASTS, "recipe", "searches")
     def trial(self) -> Trial:
         """What the ledger keeps of it: the studied model's returns, by candles, choices and code.
 
-        The baselines that run with it are no choice of its own.
+        The baselines that run with it are no choice of its own; see `beside`.
         """
         return trial_of(
             self.backtest,
@@ -255,10 +256,19 @@ class StudyResult:
             searches=self.searches,
         )
 
+    @property
+    def beside(self) -> list[Trial]:
+        """The trials that are shown beside its own, and counted by later ones; see `candlecast.evaluation.beside`."""
+        names = [name for name in self.positions if name != self.model]
+        baselines = trials_of_baselines(replace(self, searches=()), names)
+        found = [*baselines.values()]
+        for name, trial in {self.model: self.trial, **baselines}.items():
+            found += further_trials(trial, self.forecasts[name], self.target)
+        return found
+
     def record(self, ledger: Ledger) -> StudyResult:
         """The same, its trial written down and judged among all trials of the ledger. Raises RunError."""
-        ledger.record(self.trial)
-        return replace(self, trial_count=count(self.trial, ledger.entries()), ledger=ledger)
+        return record_all([self], ledger)[0]
 
     def rebacktest(
         self,
@@ -439,9 +449,11 @@ class StudyResult:
 
 def record_all(results: Sequence[StudyResult], ledger: Ledger) -> list[StudyResult]:
     """Results that are chosen among together: each is judged among all of them. Raises RunError."""
-    trials = [result.trial for result in results]
-    ledger.record_all(trials)
-    trial_counts = count_each(trials, ledger.entries())
+    trial_counts = recorded(
+        [result.trial for result in results],
+        ledger,
+        beside=lambda: [each for result in results for each in result.beside],
+    )
     return [
         replace(result, trial_count=trial_count, ledger=ledger)
         for result, trial_count in zip(results, trial_counts, strict=True)

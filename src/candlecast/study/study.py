@@ -19,7 +19,8 @@ from candlecast.dataset.membership import WhileMember
 from candlecast.dataset.usual_features import features_for
 from candlecast.errors import ConfigError, NotEnoughDataError
 from candlecast.evaluation.accuracy import skills
-from candlecast.evaluation.trials import Subject, begin, judged_since, sees_walk, trial_of_baseline
+from candlecast.evaluation.beside import begun_beside, counted_if_stopped
+from candlecast.evaluation.trials import Subject, begin, judged_since, sees_walk
 from candlecast.events import Listener, Progress, ignore
 from candlecast.features import Features
 from candlecast.features.feature import require_features
@@ -173,7 +174,8 @@ class Study:
     ) -> StudyResult:
         """Walk forward, trade, record the trial, and judge.
 
-        Baselines other than the default ones are trials as well, since their results are seen: later trials count them.
+        Baselines that learn from the features or have parameters of their own, and forecasts of further targets, are trials
+        as well, since their results are seen: later trials count them.
 
         Args:
             candles: `Candles`, a pandas or Polars frame, or the path of a file.
@@ -223,8 +225,6 @@ class Study:
         del prepared, parts  # the features of all bars, which the verdict does not need
         return_memory()
         result = replace(result, audit=report).record(ledger)
-        named = [each for each in self.baselines or () if each not in (*BASELINES, self.model)]
-        ledger.record_all([trial_of_baseline(replace(result, searches=()), each) for each in named])
         progress(Progress("judge", 1, 1, str(result.verdict)))
         return_memory()
         return result
@@ -300,9 +300,21 @@ class Study:
             forecasts = {model: _from(forecast, since) for model, forecast in every.items()}
         studied = sorted(parts, key=lambda part: part.job.key)  # in whatever order they ended
         recipe = judged_since(self.recipe(candles, seed=seed), since) | dict(added or {})
+        subject = Subject.of(candles, self.target)
         if not sees_walk(recipe):
-            begin(
-                ledger, recipe, Subject.of(candles, self.target), lambda: skills(forecasts[name], primary(self.target))
+            begin(ledger, recipe, subject, lambda: skills(forecasts[name], primary(self.target)))
+        traded = {model: each for model, each in forecasts.items() if trading is None or model in trading}
+        with counted_if_stopped(
+            ledger,
+            recipe,
+            lambda: begun_beside(recipe, subject, traded, self.target, model=name),
+        ):
+            positions = positions_by_model(
+                self.trading_rule,
+                traded,
+                candles,
+                self.costs,
+                parts=tables.fold_table(studied) if isinstance(self.folds, WhileMember) else None,
             )
         result = StudyResult(
             recipe=recipe,
@@ -310,13 +322,7 @@ class Study:
             candles=candles,
             target=self.target,
             forecasts=dict(forecasts),
-            positions=positions_by_model(
-                self.trading_rule,
-                {model: each for model, each in forecasts.items() if trading is None or model in trading},
-                candles,
-                self.costs,
-                parts=tables.fold_table(studied) if isinstance(self.folds, WhileMember) else None,
-            ),
+            positions=positions,
             costs=self.costs,
             cash=self.cash,
             folds=tables.fold_table(studied, is_whole=_is_ranked(self.folds)),
