@@ -20,6 +20,7 @@ from candlecast.scan.outlook import look_ahead
 from candlecast.scan.scanning import compute_cells, finish, open_plan, outlook_of
 from candlecast.scan.workers import Here
 from candlecast.signals import Threshold
+from candlecast.targets import NextReturn, Several
 from small_scans import LINEAR, SMALL, files_of, plan_of, walk
 
 
@@ -284,9 +285,26 @@ def test_named_baselines_count_whose_forecasts_a_scan_keeps(tmp_path):
     skills = [each.profile.values[2] for each in open_]
     assert np.corrcoef(skills[0], skills[2])[0, 1] > 0.3, "what a ridge regression and a linear one forecast is known"
     found = scan(given, runs=tmp_path, workers=1)
-    assert (found.trial_count.trials, found.trial_count.unfinished) == (4, 2)
+    assert (found.trial_count.trials, found.trial_count.unfinished) == (4, 0)
+    assert scan(given, runs=tmp_path, workers=1).trial_count == found.trial_count
+    assert Ledger(tmp_path).count() == 4
 
 
-def test_default_baselines_are_no_choice(tmp_path):
-    stopped(plan_of(walk("A", 1), models=[SMALL], baselines=None), tmp_path)
-    assert len(Ledger(tmp_path).entries()) == 1
+def test_default_baselines_count_where_they_read_features(tmp_path):
+    given = plan_of(walk("A", 1), models=[SMALL], baselines=None)
+    stopped(given, tmp_path)
+    began = Ledger(tmp_path).entries()
+    assert len(began) == 3 and [each.profile.has_traded for each in began].count(True) == 1
+    found = scan(given, runs=tmp_path, workers=1)
+    assert sorted(each.model for each in Ledger(tmp_path).trials()) == sorted(["linear", "ridge", SMALL.name])
+    assert (found.trial_count.trials, found.trial_count.unfinished) == (3, 0)
+
+
+def test_forecasts_of_further_targets_count(tmp_path):
+    given = plan_of(walk("A", 1), models=[LINEAR], targets=[Several(NextReturn(), NextReturn(5))])
+    folder, opened = stopped(given, tmp_path)
+    assert len(Ledger(tmp_path).entries()) == 2
+    assert outlook_of(opened, folder, Here(), Ledger(tmp_path)).before == 0.0
+    found = scan(given, runs=tmp_path, workers=1)
+    assert [each.target for each in Ledger(tmp_path).trials()] == ["return_1", "return_5"]
+    assert (found.trial_count.trials, found.trial_count.unfinished) == (2, 0)

@@ -6,6 +6,21 @@ from ..slip import slips
 
 SLIPS = [
     *slips(
+        "beside",
+        "evaluation/beside.py",
+        "tests/study/test_baseline_trials.py",
+        [
+            ("baselines-are-free", "if each not in standard}", "if False}"),
+            ("code-trades-for-free", "if is_standard and not sees_results(result.recipe):", "if is_standard:"),
+            ("further-targets-are-free", "for each in components(target)[1:]]", "for each in components(target)[2:]]"),
+            (
+                "stops-are-free",
+                "        if sees_results(recipe):\n            as_ledger",
+                "        if False:\n            as_ledger",
+            ),
+        ],
+    ),
+    *slips(
         "folds",
         "dataset/training_parts.py",
         "tests/dataset/test_training_parts.py",
