@@ -52,7 +52,7 @@ def test_a_replay_is_equal_byte_for_byte(tmp_path, made):
     digests = {stage: (one, two) for stage, _, one, two in report.stages}
     assert digests["weights"] == (sha256(before["weights.safetensors"]).hexdigest(),) * 2
     assert "equal in all 11 stages" in str(report)
-    assert Ledger(tmp_path).count() == trials == 1
+    assert Ledger(tmp_path).count() == trials >= 1
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
 
 

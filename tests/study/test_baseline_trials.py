@@ -212,3 +212,18 @@ def test_baselines_of_a_panel_are_counted(baselines):
     trials = ledger.trials()
     assert [each.model for each in trials] == (["linear", "momentum"] if baselines else ["own", "linear"])
     assert len({each.returns.tobytes() for each in trials}) == (2 if baselines else 1), "the same regression"
+
+
+def test_a_rule_of_the_user_that_follows_the_forecasts_adds_no_standard_baseline(candles):
+    ledger = Ledger.in_memory()
+    study = cc.Study(model=cc.Ridge(), rule=Looking(), baselines=(cc.ARIMA(),), **PARTS)
+    result = study.run(candles, ledger=ledger)
+    assert result.positions["arima"].frame["position"].n_unique() > 1
+    assert models(ledger) == ["ridge"]
+
+
+class Looking:
+    """A rule that holds by the sign of the forecast."""
+
+    def __call__(self, forecast, candles):
+        return cc.Threshold(enter=0.0)(forecast)

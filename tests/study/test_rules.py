@@ -134,4 +134,6 @@ class Mine:
 def test_two_rules_of_one_name_are_two_trials(first):
     ledger = Ledger.in_memory()
     one, other = (first.rebacktest(rule=VolatilityTarget(rule=Mine(long)), ledger=ledger) for long in (1.0, 0.5))
-    assert ledger.count() == 2 and one.recipe["rule"] != other.recipe["rule"]
+    assert [each.model for each in ledger.trials()].count(first.model) == 2 and one.recipe["rule"] != other.recipe[
+        "rule"
+    ]

@@ -3,7 +3,8 @@
 Who looks at them has made these trials as well, so that later verdicts count them:
 
     baselines          that learn from the features of the study, or have parameters of their own. Those of `STANDARD` are the
-                       same in every study: nobody chooses among them, unless code of the user's decides what they trade
+                       same in every study: nobody chooses among them, unless code of the user's trades them by something else
+                       than their forecasts
     further targets    each model's forecasts of the second and later targets of `Several`. Nothing is traded by them
 """
 
@@ -25,6 +26,7 @@ from candlecast.ledger.begins import new_token
 from candlecast.ledger.profile import Profile, profile_of
 from candlecast.models import ARIMA, ETS, EWMA, GARCH, HAR, CalendarHAR, Drift, Naive, SeasonalNaive
 from candlecast.recipes import describe
+from candlecast.recipes.describing import identities
 from candlecast.targets import Target, components, label, primary
 
 Description = Mapping[str, Any]
@@ -61,16 +63,22 @@ def counted_baselines(
 
 
 def trials_of_baselines(
-    result: Any, names: Sequence[str], *, standard: Sequence[Description] = STANDARD
+    result: Any,
+    names: Sequence[str],
+    *,
+    standard: Sequence[Description] = STANDARD,
+    follows: Callable[[str], bool] = lambda name: False,
 ) -> dict[str, Trial]:
     """The trials of the baselines of a result, of one asset or of a panel, each as if it had been the studied model.
 
-    Code of the user's can make any account of any forecast: then those of the standard ones that traded count as well.
+    Code of the user's can make any account of any forecast. Then standard ones that traded count as well: all of them where
+    the target is such code, and otherwise those whose positions do not follow their forecasts, as `follows` says by name.
     """
     found = {}
+    is_own_target = bool(identities(result.recipe.get("target")))
     for name, described in described_baselines(result.recipe, names).items():
         is_standard = described in standard
-        if is_standard and not sees_results(result.recipe):
+        if is_standard and (not sees_results(result.recipe) or (not is_own_target and follows(name))):
             continue
         trial = replace(result, model=name, recipe=result.recipe | {"model": described}).trial
         if not is_standard or trial.outline.has_traded:

@@ -21,6 +21,8 @@ from candlecast.signals import Positions
 from candlecast.stats import log_returns
 from candlecast.stats.monotone import monotone_part, rising_part
 
+UNEXPLAINED = 0.5  # of the variance of positions: more is not by the forecast
+
 
 def followed_share(
     candles: Candles, positions: Positions, forecast: Forecast, result: BacktestResult, static: np.ndarray
@@ -44,6 +46,19 @@ def followed_share(
     following[is_known] = part(held[is_known], signal[is_known])
     returns = [_returns(candles, positions, each, result) for each in (held, following)]
     return share_of(returns[0], returns[1], static)
+
+
+def follows_forecast(positions: Positions, forecast: Forecast) -> bool:
+    """Whether half of the variance of positions, or more, is a monotone function of the forecast of one asset alone."""
+    times = positions.frame.select("time")
+    signal, is_directed = _signal(times.join(forecast.averaged().frame, on="time", how="left", maintain_order="left"))
+    held = positions.frame["position"].to_numpy()
+    is_known = np.isfinite(signal) & np.isfinite(held)
+    held, signal = held[is_known], signal[is_known]
+    if not len(held) or not np.ptp(held):
+        return True  # a constant position decides nothing
+    part = (rising_part if is_directed else monotone_part)(held, signal)
+    return bool(np.var(held - part) <= UNEXPLAINED * np.var(held))
 
 
 def share_of(own: np.ndarray, following: np.ndarray, static: np.ndarray) -> float:

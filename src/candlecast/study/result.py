@@ -23,6 +23,7 @@ from candlecast.evaluation.accuracy import accuracy, accuracy_by_part, skills
 from candlecast.evaluation.ageing import accuracy_by_age
 from candlecast.evaluation.beside import further_trials, trials_of_baselines
 from candlecast.evaluation.conditions import NO_AUDIT, Conditions, conditions_of
+from candlecast.evaluation.following import follows_forecast
 from candlecast.evaluation.trial_count import TrialCount, counted_among, recorded
 from candlecast.evaluation.trials import Subject, begin, trial_of
 from candlecast.evaluation.verdict import Verdict, judge
@@ -260,7 +261,11 @@ class StudyResult:
     def beside(self) -> list[Trial]:
         """The trials that are shown beside its own, and counted by later ones; see `candlecast.evaluation.beside`."""
         names = [name for name in self.positions if name != self.model]
-        baselines = trials_of_baselines(replace(self, searches=()), names)
+        baselines = trials_of_baselines(
+            replace(self, searches=()),
+            names,
+            follows=lambda name: follows_forecast(self.positions[name], self.forecasts[name]),
+        )
         found = [*baselines.values()]
         for name, trial in {self.model: self.trial, **baselines}.items():
             found += further_trials(trial, self.forecasts[name], self.target)
