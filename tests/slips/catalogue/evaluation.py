@@ -11,7 +11,8 @@ SLIPS = [
         "tests/study/test_baseline_trials.py",
         [
             ("baselines-are-free", "if each not in standard}", "if False}"),
-            ("code-trades-for-free", "if is_standard and not sees_results(result.recipe):", "if is_standard:"),
+            ("code-trades-for-free", "or (not is_own_target and follows(name))", "or True"),
+            ("followers-count", "and follows(name)", "and False"),
             ("further-targets-are-free", "for each in components(target)[1:]]", "for each in components(target)[2:]]"),
             (
                 "stops-are-free",
