@@ -123,9 +123,10 @@ def test_a_study_of_a_target_of_the_users_ends_what_it_began(candles):
     cc.audit(own, candles, ledger=ledger)
     assert begun(ledger) == [True]
     counted = own.run(candles, ledger=ledger).trial_count
-    assert begun(ledger) == [False] and (counted.trials, counted.unfinished) == (1, 0)
+    assert not any(begun(ledger)) and (counted.trials, counted.unfinished) == (1, 0)
+    assert [each.model for each in ledger.trials()] == [own.model.name, "drift"], "which trades by what the target says"
     own.run(candles, ledger=ledger).rebacktest(rule=cc.Threshold(enter=0.001), ledger=ledger)
-    assert begun(ledger) == [False, False]
+    assert not any(begun(ledger)) and [each.model for each in ledger.trials()].count(own.model.name) == 2
 
 
 def test_each_asset_of_an_audit_counts(candles, tmp_path):
