@@ -142,7 +142,7 @@ def begun_baselines(
     found = []
     for name, described in counted_baselines(recipe, [*forecasts]).items():
         if name not in studied:
-            own = recipe | {"model": described}
+            own = {**recipe, "model": described}
             found.append(begun_untraded(own, subject, skills(forecasts[name], primary(target))))
             found += further_begun(own, subject, forecasts[name], target)
     return found
@@ -151,7 +151,7 @@ def begun_baselines(
 def further_begun(recipe: Description, subject: Subject, forecast: Forecast, target: Target) -> list[Begun]:
     """A model's forecasts of further targets; `recipe` with the model."""
     return [
-        begun_untraded(recipe | {FURTHER: name}, subject._replace(target=name), skill)
+        begun_untraded({**recipe, FURTHER: name}, subject._replace(target=name), skill)
         for name, skill in _further(forecast, target)
     ]
 
