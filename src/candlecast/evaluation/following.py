@@ -36,29 +36,20 @@ def followed_share(
         result: the account of these positions.
         static: returns per bar of the static account, (bars - 1,), with no trading costs; see `Conditions`.
     """
-    times = positions.frame.select("time")
-    at_decision = times.join(forecast.averaged().frame, on="time", how="left", maintain_order="left")
-    signal, is_directed = _signal(at_decision)
     held = _exposures(positions, result) if positions.in_units else positions.frame["position"].to_numpy()
-    is_known = np.isfinite(signal) & np.isfinite(held)
-    following = held.copy()
-    part = rising_part if is_directed else monotone_part
-    following[is_known] = part(held[is_known], signal[is_known])
+    following, _ = _following(held, positions, forecast)
     returns = [_returns(candles, positions, each, result) for each in (held, following)]
     return share_of(returns[0], returns[1], static)
 
 
 def follows_forecast(positions: Positions, forecast: Forecast) -> bool:
     """Whether half of the variance of positions, or more, is a monotone function of the forecast of one asset alone."""
-    times = positions.frame.select("time")
-    signal, is_directed = _signal(times.join(forecast.averaged().frame, on="time", how="left", maintain_order="left"))
     held = positions.frame["position"].to_numpy()
-    is_known = np.isfinite(signal) & np.isfinite(held)
-    held, signal = held[is_known], signal[is_known]
+    following, is_known = _following(held, positions, forecast)
+    held, following = held[is_known], following[is_known]
     if not len(held) or not np.ptp(held):
         return True  # a constant position decides nothing
-    part = (rising_part if is_directed else monotone_part)(held, signal)
-    return bool(np.var(held - part) <= UNEXPLAINED * np.var(held))
+    return bool(np.var(held - following) <= UNEXPLAINED * np.var(held))
 
 
 def share_of(own: np.ndarray, following: np.ndarray, static: np.ndarray) -> float:
@@ -69,6 +60,17 @@ def share_of(own: np.ndarray, following: np.ndarray, static: np.ndarray) -> floa
     )
     gain = own_log - static_log
     return (following_log - static_log) / gain if bars and gain > 0 else math.nan
+
+
+def _following(held: np.ndarray, positions: Positions, forecast: Forecast) -> tuple[np.ndarray, np.ndarray]:
+    """What is held, (decisions,), as a monotone function of the forecast, and where that is known; elsewhere it stays."""
+    times = positions.frame.select("time")
+    signal, is_directed = _signal(times.join(forecast.averaged().frame, on="time", how="left", maintain_order="left"))
+    is_known = np.isfinite(signal) & np.isfinite(held)
+    following = held.copy()
+    part = rising_part if is_directed else monotone_part
+    following[is_known] = part(held[is_known], signal[is_known])
+    return following, is_known
 
 
 def _signal(frame: pl.DataFrame) -> tuple[np.ndarray, bool]:

@@ -230,7 +230,11 @@ SLIPS = [
                 "return None",
             ),
             ("left-out-bars-allowed", "if not missed:", "if True:"),
-            ("left-out-bars-are-of-trading", "        is_of_forecast=True,\n", ""),
+            (
+                "left-out-bars-are-of-trading",
+                '"does",\n        is_of_forecast=True,\n',
+                '"does",\n',
+            ),
         ],
     ),
     *slips(
