@@ -167,14 +167,15 @@ def test_reading_ends():
         with pytest.raises(sqlite3.DatabaseError, match="another type"):
             list(bounded_rows(connection, "SELECT 1", (str,), most=None))
         assert list(bounded_rows(connection, "SELECT 1, 'a'", (int, str), most=1)) == [(1, "a")]
+        assert list(bounded_rows(connection, "SELECT ?", (str,), ["a'b"], most=3)) == [("a'b",)]
 
 
 def test_every_reading_of_a_ledger_is_limited_by_its_size(ledger, monkeypatch):
     limits = []
 
-    def noted(connection, query, kinds, *, most):
+    def noted(*given, most):
         limits.append(most)
-        return bounded_rows(connection, query, kinds, most=most)
+        return bounded_rows(*given, most=most)
 
     monkeypatch.setattr(trials_of_ledgers, "bounded_rows", noted)
     assert ledger.count() == len(ledger.entries()) == len(ledger.trials())

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 
 import numpy as np
-import polars as pl
 
 from candlecast.audit.walk import CompletedStudy
 from candlecast.candles import Candles
@@ -14,7 +12,6 @@ from candlecast.dataset.forecast import Forecast
 from candlecast.evaluation.accuracy import skills
 from candlecast.evaluation.trials import Subject, begin, judged_since, sees_walk
 from candlecast.ledger import Ledger
-from candlecast.models.model import judged_from
 from candlecast.targets import primary
 
 
@@ -26,12 +23,11 @@ def begin_audited(
     The study itself, run later with the same seed, settles one such begin. `forecast` gives that of the tested bars. Raises
     RunError.
     """
-    since = judged_from([*study.baseline_models, study.model])
+    since = study.judged_from
     recipe = judged_since(study.recipe(candles, seed=seed), since)
 
     def known() -> tuple[np.ndarray, np.ndarray]:
         made = forecast()
-        judged = made if since is None else replace(made, frame=made.frame.filter(pl.col("time") > since))
-        return skills(judged, primary(study.target))
+        return skills(made if since is None else made.later_than(since), primary(study.target))
 
     begin(ledger, recipe, Subject.of(candles, study.target), None if sees_walk(recipe) else known)

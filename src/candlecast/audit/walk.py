@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from typing import Any, Protocol
 
 import numpy as np
@@ -103,6 +104,9 @@ class CompletedStudy(Protocol):
 
     @property
     def cash(self) -> float: ...
+
+    @property
+    def judged_from(self) -> datetime | None: ...
 
     def recipe(self, candles: Candles, *, seed: int = 0) -> dict[str, Any]: ...
 

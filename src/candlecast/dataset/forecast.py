@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -106,6 +107,10 @@ class Forecast:
 
     def __len__(self) -> int:
         return self.frame.height
+
+    def later_than(self, moment: datetime) -> Forecast:
+        """The forecasts that were made after a moment (UTC)."""
+        return replace(self, frame=self.frame.filter(pl.col("time") > moment))
 
     @cached_property
     def symbols(self) -> list[str]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import sqlite3
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 LONGEST = 1 << 28  # bytes of one value
 STEPS = 10_000  # of SQLite's virtual machine, between two checks of their number
@@ -57,9 +57,16 @@ def require_own_schema(connection: sqlite3.Connection, expected: frozenset[tuple
 
 
 def bounded_rows(
-    connection: sqlite3.Connection, query: str, kinds: tuple[type, ...], *, most: int | None
+    connection: sqlite3.Connection,
+    query: str,
+    kinds: tuple[type, ...],
+    parameters: Sequence[str] = (),
+    *,
+    most: int | None,
 ) -> Iterator[tuple]:
     """Rows of a query, with values of these types, and at most `most` bytes of text and blobs in all (None: no limit).
+
+    `parameters`: those of the query.
 
     Raises sqlite3.DatabaseError for other types, for more bytes, and for a query that takes too many steps.
     """
@@ -74,7 +81,7 @@ def bounded_rows(
     if most is not None:
         connection.set_progress_handler(count, STEPS)
     try:
-        for row in connection.execute(query):
+        for row in connection.execute(query, parameters):
             if not all(isinstance(value, kind) for value, kind in zip(row, kinds, strict=True)):
                 raise sqlite3.DatabaseError("a column holds values of another type")
             total += sum(len(value) for value in row if isinstance(value, bytes | str))

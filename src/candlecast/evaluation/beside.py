@@ -44,9 +44,7 @@ def described_baselines(recipe: Description, names: Sequence[str]) -> dict[str, 
     """Descriptions of baselines by the names under which results show them, which are in the order of the recipe."""
     listed = [*(recipe.get("baselines") or ())]
     known = {each["name"]: each for each in (*REFERENCES, *listed) if each.get("name") in names}
-    others = iter(
-        [each for each in listed if each.get("name") not in names]
-    )  # classes of the user's, which have other names
+    others = iter([each for each in listed if each.get("name") not in names])  # of the user's own, by other names
     return {name: known.get(name) or next(others, {"name": name}) for name in names}
 
 

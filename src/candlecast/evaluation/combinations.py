@@ -37,7 +37,7 @@ PRECISION = 1e-11  # of the length of a series: what is new in it below that is 
 SAME = 0.5  # correlation of an account with the skill of a forecast that it may follow
 STEPS = 60  # of the search for the nearest sum
 ALIKE = 0.8  # correlation with a leader from which on a trial follows it
-UNLIKE = 0.2  # correlation with the trial below which an earlier one is no leader for it
+UNLIKE = 0.2  # correlation with the trial up to which an earlier one leads without being asked what it brought
 MOSTLY = 0.5  # of what a trial adds to the leaders before it, explained by combinations: it brought nothing new
 
 

@@ -44,6 +44,7 @@ from candlecast.ledger.sketch import Sketch
 from candlecast.ledger.trial import Begun, Entry, Searched, Trial, assets_in, choices_as_written
 from candlecast.parameters import as_path
 
+AT_ONCE = 500  # studies that one query looks for
 GROWTH = 1 << 24  # bytes that other processes may add during a read
 SPARE, DENSEST = 1 << 28, 128  # limit on bytes of all trials in memory: in any case, and per byte of the file
 PATIENCE_SECONDS = 60.0  # wait while another process holds the file
@@ -134,10 +135,11 @@ class Ledger:
         """The profiles of those of the studies, by their choices, that began and never ended. Raises RunError."""
         wanted, found = list(choices), dict[str, Profile]()
         with self._open() as connection:
-            for first in range(0, len(wanted), 500):
-                part = ", ".join(f"'{each}'" for each in wanted[first : first + 500])
-                query = f"SELECT choices, profile FROM begun WHERE {UNENDED} AND choices IN ({part})"
-                rows = self._rows(connection, query, (str, bytes))
+            for first in range(0, len(wanted), AT_ONCE):
+                part = wanted[first : first + AT_ONCE]
+                places = ", ".join("?" * len(part))
+                query = f"SELECT choices, profile FROM begun WHERE {UNENDED} AND choices IN ({places})"
+                rows = self._rows(connection, query, (str, bytes), part)
                 found |= {each: Profile.unpack(content) for each, content in rows}
         return found
 
@@ -352,9 +354,13 @@ class Ledger:
         paths = (self.path, self.path.with_name(self.path.name + "-wal"))
         return sum(path.stat().st_size for path in paths if path.exists())
 
-    def _rows(self, connection: sqlite3.Connection, query: str, kinds: tuple[type, ...]) -> Iterator[tuple[Any, ...]]:
+    def _rows(
+        self, connection: sqlite3.Connection, query: str, kinds: tuple[type, ...], parameters: Sequence[str] = ()
+    ) -> Iterator[tuple[Any, ...]]:
         """Rows of these types, limited in bytes and steps by the size of the file: damaged pages may form a cycle."""
-        return bounded_rows(connection, query, kinds, most=None if self.path is None else self._size() + GROWTH)
+        return bounded_rows(
+            connection, query, kinds, parameters, most=None if self.path is None else self._size() + GROWTH
+        )
 
     def _damaged(self, error: Exception) -> RunError:
         return RunError(

@@ -11,7 +11,7 @@ import polars as pl
 from candlecast.candles import Candles
 from candlecast.errors import CandlecastError
 from candlecast.evaluation.trials import judged_since
-from candlecast.models.model import judged_from, require_learnable
+from candlecast.models.model import require_learnable
 from candlecast.recipes import describe
 from candlecast.scan.address import Address
 from candlecast.scan.folder import digest_of
@@ -76,8 +76,7 @@ class Cell:
     @property
     def judged_recipe(self) -> dict[str, Any]:
         """The recipe, and the moment from which on its forecasts are judged where that is not the first."""
-        since = judged_from([*self.study.baseline_models, self.study.model])
-        return judged_since(self.recipe, since)
+        return judged_since(self.recipe, self.study.judged_from)
 
     @property
     def walk(self) -> str:

@@ -23,7 +23,6 @@ from candlecast.errors import CandlecastError
 from candlecast.ledger import Begun, Ledger
 from candlecast.ledger.sketch import sketch_of
 from candlecast.models import Model
-from candlecast.models.model import judged_from
 from candlecast.runs.tables import tensors_of
 from candlecast.runs.writing import parquet_bytes, weights_bytes
 from candlecast.scan.beginning import begun_beside, begun_result
@@ -246,9 +245,14 @@ def _result(task: Task, cell: Cell, parts: list[FoldForecast], references: Mappi
     horizon = primary(study.target).horizon
     forecasts = {name: references[name] for name in needed}
     forecasts[own] = Forecast.joined([part.frame for part in parts], horizon)
-    since = judged_from([*study.baseline_models, study.model])
     result = study.judged(
-        candles, forecasts, parts, seed=task.seed, since=since, ledger=Ledger.in_memory(), trading=[own]
+        candles,
+        forecasts,
+        parts,
+        seed=task.seed,
+        since=study.judged_from,
+        ledger=Ledger.in_memory(),
+        trading=[own],
     )
     return replace(result, recipe=cell.judged_recipe, audit=study.audited(candles, parts, seed=task.seed))
 

@@ -196,7 +196,7 @@ class Study:
         candles = as_candles(candles)
         ledger = as_ledger(ledger)
         models = [*self.baseline_models, self.model]
-        since = judged_from(models)
+        since = self.judged_from
         for model in models:
             require_learnable(model, self.target)
         plan = self.walk_plan(candles, seed=seed)
@@ -228,6 +228,11 @@ class Study:
         progress(Progress("judge", 1, 1, str(result.verdict)))
         return_memory()
         return result
+
+    @property
+    def judged_from(self) -> datetime | None:
+        """The moment from which on forecasts are judged: the end of what a pretrained model among them was trained on."""
+        return judged_from([*self.baseline_models, self.model])
 
     def begin_walk(
         self,
@@ -366,15 +371,15 @@ def _is_ranked(folds: Folds) -> bool:
 
 def _from(forecast: Forecast, since: datetime) -> Forecast:
     """The forecasts of bars that close after a moment. Raises NotEnoughDataError for fewer than two."""
-    kept = forecast.frame.filter(pl.col("time") > since)
-    if kept["time"].n_unique() < 2:
+    kept = forecast.later_than(since)
+    if kept.frame["time"].n_unique() < 2:
         raise NotEnoughDataError(
             f"{forecast.model} forecasts up to {forecast.frame['time'].max()}, and a model of the study may know all bars "
             f"up to {since:%Y-%m-%d %H:%M} UTC",
             expected="bars after the end of its training data to judge it on",
             remedy="Give newer candles, or a model that was trained on older data",
         )
-    return replace(forecast, frame=kept)
+    return kept
 
 
 def _before(forecast: Forecast, since: datetime) -> Forecast:
