@@ -9,6 +9,7 @@ from candlecast.backtesting.portfolio import account_of, prepare
 from candlecast.candles import Candles
 from candlecast.confirmation.comparing import compare_sources
 from candlecast.confirmation.confirmation import Confirmation, Found
+from candlecast.confirmation.counting import judged_as_repetition
 from candlecast.confirmation.second_source import PairedBars, pair_bars, within
 from candlecast.errors import NotEnoughDataError, listed
 from candlecast.evaluation.trial_count import FEW_LEFT_OUT, SHARE_LEFT_OUT
@@ -64,7 +65,8 @@ def confirm_panel(
     last = max(each.open_time[-1] for each in result.panel.assets)
     given = [within(others[symbol], first, last) for symbol in symbols if symbol in others and symbol not in lacking]
     repeated = _repeated(result, given, study, progress)
-    return replace(compared, other=Found.of(repeated.verdict, repeated.summary()))
+    judged = judged_as_repetition(repeated, result)
+    return replace(compared, other=Found.of(judged.verdict, judged.summary()))
 
 
 def _repeated(result: PanelResult, assets: list[Candles], study: PanelStudy | None, progress: Listener) -> PanelResult:

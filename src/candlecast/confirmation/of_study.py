@@ -9,6 +9,7 @@ from candlecast.backtesting import backtest
 from candlecast.candles import Candles
 from candlecast.confirmation.comparing import compare_sources
 from candlecast.confirmation.confirmation import Confirmation, Found
+from candlecast.confirmation.counting import judged_as_repetition
 from candlecast.confirmation.second_source import pair_bars, within
 from candlecast.errors import ConfigError, NotEnoughDataError
 from candlecast.events import Listener, ignore
@@ -36,7 +37,8 @@ def confirm_study(
     if not compared.is_worth_repeating:
         return compared
     repeated = _repeated(result, within(other, candles.open_time[0], candles.open_time[-1]), study, progress)
-    return replace(compared, other=Found.of(repeated.verdict, repeated.summary()))
+    judged = judged_as_repetition(repeated, result)
+    return replace(compared, other=Found.of(judged.verdict, judged.summary()))
 
 
 def _repeated(result: StudyResult, candles: Candles, study: Study | None, progress: Listener) -> StudyResult:

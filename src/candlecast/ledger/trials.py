@@ -27,18 +27,15 @@ import zlib
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 from candlecast.disk.confined import Inflater, bounded_rows, confine, require_own_schema
 from candlecast.disk.files import is_regular, reason
 from candlecast.errors import ConfigError, RunError
-from candlecast.ledger.begins import count_begin, count_end
 from candlecast.ledger.inbox import Inbox
 from candlecast.ledger.profile import Profile
+from candlecast.ledger.rows import COLUMNS, NEXT, insert, insert_begun, profile_in, trial_in
 from candlecast.ledger.schema import APPLICATION, FORMAT, header_of, lacking, schema_of
 from candlecast.ledger.sketch import Sketch
 from candlecast.ledger.trial import Begun, Entry, Searched, Trial, assets_in, choices_as_written
@@ -48,9 +45,7 @@ AT_ONCE = 500  # studies that one query looks for
 GROWTH = 1 << 24  # bytes that other processes may add during a read
 SPARE, DENSEST = 1 << 28, 128  # limit on bytes of all trials in memory: in any case, and per byte of the file
 PATIENCE_SECONDS = 60.0  # wait while another process holds the file
-NEXT = """SELECT 1 + max(coalesce((SELECT max(number) FROM trials), 0), coalesce((SELECT max(number) FROM begun), 0))"""
 UNENDED = "choices NOT IN (SELECT choices FROM ended)"
-COLUMNS = "data, code, study, symbol, interval, model, bars_per_year, times, returns, target, profile"
 
 
 class Ledger:
@@ -115,7 +110,7 @@ class Ledger:
         with self._open() as connection:
             connection.execute("BEGIN IMMEDIATE")
             (batch,) = connection.execute(NEXT).fetchone()
-            written = [_insert(connection, trial, batch) for trial in trials]
+            written = [insert(connection, trial, batch) for trial in trials]
             connection.execute("COMMIT")
         return written
 
@@ -128,7 +123,7 @@ class Ledger:
         with self._open() as connection:
             connection.execute("BEGIN IMMEDIATE")
             for each in studies:
-                _insert_begun(connection, each)
+                insert_begun(connection, each)
             connection.execute("COMMIT")
 
     def begun(self, choices: Iterable[str]) -> dict[str, Profile]:
@@ -142,6 +137,23 @@ class Ledger:
                 rows = self._rows(connection, query, (str, bytes), part)
                 found |= {each: Profile.unpack(content) for each, content in rows}
         return found
+
+    def is_first_repetition(self, repeated: Trial, of: Trial) -> bool:
+        """Whether `repeated` is the first trial of the same study on other candles since `of` was recorded.
+
+        Not so if a study has begun since then and never ended: it may have been one. Raises RunError.
+        """
+        study = json.dumps(of.study, sort_keys=True)
+        with self._open() as connection:
+            query = "SELECT coalesce(batch, number) FROM trials WHERE identity = ?"
+            since = [*self._rows(connection, query, (int,), [of.identity])]
+            if not since:
+                return False
+            query = "SELECT identity FROM trials WHERE coalesce(batch, number) > ? AND study = ? AND data != ? "
+            query += "ORDER BY number LIMIT 1"
+            found = [*self._rows(connection, query, (str,), [*since[0], study, of.data])]
+            query = f"SELECT number FROM begun WHERE number > ? AND {UNENDED} LIMIT 1"
+            return found == [(repeated.identity,)] and not [*self._rows(connection, query, (int,), since[0])]
 
     def entries(self) -> list[Entry]:
         """All trials as they are counted, oldest first; none for a workspace without a ledger. Raises RunError."""
@@ -177,7 +189,7 @@ class Ledger:
                     symbol,
                     interval,
                     target,
-                    _profile(content, older.get(identity)),
+                    profile_in(content, older.get(identity)),
                     recorded_at,
                     assets_in(json.loads(panels[identity])) if identity in panels else (),
                     sketches.get(data, {}),
@@ -241,7 +253,7 @@ class Ledger:
                 each = Searched(symbol, fold, number, json.loads(parameters), error, bool(chosen))
                 tried.setdefault(identity, []).append(each)
             inflater = Inflater(max(SPARE, DENSEST * self._size()) if self.path else None)
-            return [_trial(row, tuple(tried.get(identity, ())), inflater) for identity, *row in rows]
+            return [trial_in(row, tuple(tried.get(identity, ())), inflater) for identity, *row in rows]
         except (ValueError, RecursionError, zlib.error) as error:
             raise self._damaged(error) from error
 
@@ -323,7 +335,7 @@ class Ledger:
         connection.execute("BEGIN IMMEDIATE")
         for path in waiting:
             for study in inbox.read(path):
-                _insert_begun(connection, study)
+                insert_begun(connection, study)
         connection.execute("COMMIT")
         inbox.remove(waiting)
 
@@ -355,7 +367,7 @@ class Ledger:
         return sum(path.stat().st_size for path in paths if path.exists())
 
     def _rows(
-        self, connection: sqlite3.Connection, query: str, kinds: tuple[type, ...], parameters: Sequence[str] = ()
+        self, connection: sqlite3.Connection, query: str, kinds: tuple[type, ...], parameters: Sequence[str | int] = ()
     ) -> Iterator[tuple[Any, ...]]:
         """Rows of these types, limited in bytes and steps by the size of the file: damaged pages may form a cycle."""
         return bounded_rows(
@@ -370,81 +382,6 @@ class Ledger:
         )
 
 
-def _insert(connection: sqlite3.Connection, trial: Trial, batch: int) -> bool:
-    """Write one trial and its searches; False if it is there already."""
-    now = datetime.now(UTC).isoformat(timespec="seconds")
-    values = (
-        trial.data,
-        trial.code,
-        json.dumps(trial.study, sort_keys=True),
-        trial.symbol,
-        trial.interval,
-        trial.model,
-        trial.bars_per_year,
-        _pack_times(trial.times),
-        _pack_returns(trial.returns),
-        trial.target,
-        trial.outline.pack(),
-    )
-    places = ", ".join("?" * (len(values) + 3))
-    inserted = connection.execute(
-        f"INSERT INTO trials (number, identity, recorded_at, batch, {COLUMNS}) VALUES (({NEXT}), {places})",
-        (trial.identity, now, batch, *values),
-    )
-    is_new = inserted.rowcount == 1
-    if not is_new:
-        _require_known(connection, "trials", "identity", trial.identity)
-    connection.execute("INSERT INTO ended VALUES (?, ?)", (trial.choices, now))
-    count_end(connection, trial.choices, now)
-    _insert_sketches(connection, trial)
-    tried = [
-        (
-            trial.identity,
-            now,
-            each.symbol,
-            each.fold,
-            each.number,
-            json.dumps(each.parameters),
-            each.error,
-            each.is_chosen,
-        )
-        for each in trial.searches
-    ]
-    connection.executemany("INSERT INTO searches VALUES (?, ?, ?, ?, ?, ?, ?, ?)", tried)
-    return is_new
-
-
-def _require_known(connection: sqlite3.Connection, table: str, column: str, value: str) -> None:
-    """Raise DatabaseError unless the table has such a row: one that was not written, and is not there, is of a damaged file."""
-    if not connection.execute(f"SELECT 1 FROM {table} WHERE {column} = ?", (value,)).fetchone():
-        raise sqlite3.DatabaseError(f"a row cannot be added to {table}")
-
-
-def _insert_begun(connection: sqlite3.Connection, study: Begun) -> None:
-    """Write that a study has begun, and that it did so once more, if that counts."""
-    now = datetime.now(UTC).isoformat(timespec="seconds")
-    if study.token and (further := count_begin(connection, study, now)):
-        _insert_begun(connection, further)
-    kind = study.symbol, study.interval, study.target, json.dumps(study.assets)
-    inserted = connection.execute(
-        f"INSERT INTO begun VALUES (({NEXT}), ?, ?, ?, ?, ?, ?, ?, ?)",
-        (study.choices, now, study.data, *kind, study.outline.pack()),
-    )
-    if inserted.rowcount != 1:
-        _require_known(connection, "begun", "choices", study.choices)
-    _insert_sketches(connection, study)
-
-
-def _insert_sketches(connection: sqlite3.Connection, study: Trial | Begun) -> None:
-    rows = [(study.data, symbol, sketch.pack()) for symbol, sketch in study.sketches.items()]
-    connection.executemany("INSERT INTO sketches VALUES (?, ?, ?)", rows)
-
-
-def _profile(content: bytes, trial: Trial | None) -> Profile:
-    """A stored profile, or that of the returns of a trial without one, of an older format. Raises ValueError."""
-    return Profile.unpack(content) if content or trial is None else trial.outline
-
-
 def _write_ahead(connection: sqlite3.Connection) -> None:
     """Change to write-ahead logging, which lets processes read during a write. SQLite does not retry this by itself."""
     deadline = time.monotonic() + PATIENCE_SECONDS
@@ -456,36 +393,6 @@ def _write_ahead(connection: sqlite3.Connection) -> None:
             if "locked" not in str(error) or time.monotonic() > deadline:
                 raise
             time.sleep(0.05)
-
-
-def _pack_times(times: np.ndarray) -> bytes:
-    """Microseconds since 1970, as the first value and differences: a regular grid compresses to almost nothing."""
-    return zlib.compress(np.diff(times.astype("datetime64[us]").astype("<i8"), prepend=np.int64(0)).tobytes())
-
-
-def _pack_returns(returns: np.ndarray) -> bytes:
-    """float32, grouped by byte position, which compresses better."""
-    return zlib.compress(returns.astype("<f4").view(np.uint8).reshape(-1, 4).T.tobytes())
-
-
-def _trial(row: list[Any], searches: tuple[Searched, ...], inflater: Inflater) -> Trial:
-    data, code, study, symbol, interval, model, bars_per_year, times, returns, target, profile = row
-    steps = np.frombuffer(inflater(times), "<i8")
-    planes = np.frombuffer(inflater(returns), np.uint8).reshape(4, -1)
-    return Trial(
-        data=data,
-        study=json.loads(study),
-        code=code,
-        symbol=symbol,
-        interval=interval,
-        model=model,
-        bars_per_year=bars_per_year,
-        times=np.cumsum(steps).astype("datetime64[us]"),
-        returns=np.ascontiguousarray(planes.T).view("<f4")[:, 0].astype(np.float64),
-        searches=searches,
-        target=target,
-        profile=Profile.unpack(profile) if profile else None,
-    )
 
 
 def as_ledger(ledger: Any) -> Ledger:

@@ -530,6 +530,12 @@ SLIPS = [
     *slips(
         "confirmation",
         "confirmation/of_study.py",
+        "tests/confirmation/test_counting.py",
+        [("repetitions-pay-again", "judged_as_repetition(repeated, result)", "repeated")],
+    ),
+    *slips(
+        "confirmation",
+        "confirmation/of_study.py",
         "tests/confirmation/test_confirm.py",
         [
             (
@@ -656,10 +662,24 @@ SLIPS = [
         [
             (
                 "each-its-own-batch",
-                "written = [_insert(connection, trial, batch) for trial in trials]",
-                "written = [_insert(connection, trial, batch + place) for place, trial in enumerate(trials)]",
+                "written = [insert(connection, trial, batch) for trial in trials]",
+                "written = [insert(connection, trial, batch + place) for place, trial in enumerate(trials)]",
             ),
-            ("times-shifted", "times=np.cumsum(steps)", "times=np.cumsum(steps[::-1])"),
+        ],
+    ),
+    *slips(
+        "ledger",
+        "ledger/rows.py",
+        "tests/ledger/test_ledger.py",
+        [("times-shifted", "times=np.cumsum(steps)", "times=np.cumsum(steps[::-1])")],
+    ),
+    *slips(
+        "ledger",
+        "ledger/trials.py",
+        "tests/confirmation/test_counting.py",
+        [
+            ("every-source-at-the-level-of-the-run", "found == [(repeated.identity,)] and not", "bool(found) and not"),
+            ("stopped-repetitions-are-free", " and not [*self._rows(connection, query, (int,), since[0])]", ""),
         ],
     ),
     *slips(

@@ -1,0 +1,93 @@
+"""Among how many trials the repetition of a study on a second source is judged."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import polars as pl
+import pytest
+
+from candlecast.backtesting import Costs
+from candlecast.confirmation import confirm
+from candlecast.confirmation.counting import judged_as_repetition
+from candlecast.dataset.folds import WalkForward
+from candlecast.evaluation.trials import Subject, begun_of
+from candlecast.features import Features, log_return
+from candlecast.ledger import Ledger
+from candlecast.models import LinearRegression
+from candlecast.sources import synthetic
+from candlecast.study import Study
+from venues import at_venue
+
+STUDY = Study(
+    model=LinearRegression(),
+    features=Features(log_return()),
+    folds=WalkForward(folds=2),
+    costs=Costs(fee_bps=1, slippage_bps=0),
+    baselines=(),
+    seeds=1,
+)
+
+
+@pytest.fixture(scope="module")
+def market():
+    """1,500 bars of four hours, whose returns continue."""
+    return synthetic.ar1(1_500, seed=3, phi=0.2, interval="4h").candles
+
+
+def studied(market, ledger, *, seed):
+    return STUDY.run(at_venue(market, seed=seed), ledger=ledger)
+
+
+def counts(result):
+    counted = result.counted
+    return counted.trials, counted.trades_before, counted.trades
+
+
+def test_the_first_repetition_has_the_level_of_the_run(market):
+    """What is tried later, between them as well, counts against neither; a further source does not get the level again."""
+    ledger = Ledger.in_memory()
+    run = studied(market, ledger, seed=1)
+    replace(STUDY, costs=Costs.free()).run(run.candles, ledger=ledger)
+    first, second = (studied(market, ledger, seed=seed) for seed in (2, 3))
+    assert counts(run) == (1, 0.0, 1.0) and first.counted.trials == 3
+    judged = judged_as_repetition(first, run)
+    assert counts(judged) == counts(run)
+    assert judged.verdict.evidence.return_p_adjusted < first.verdict.evidence.return_p_adjusted
+    assert judged_as_repetition(second, run) is second
+    assert judged_as_repetition(first, run).counted == judged.counted
+
+
+def test_assets_that_were_judged_beside_the_run_are_no_repetitions(market):
+    ledger = Ledger.in_memory()
+    run, beside = (studied(each, Ledger.in_memory(), seed=1) for each in (market, synthetic.ar1(1_500, seed=4).candles))
+    ledger.record_all([run.trial, beside.trial])
+    repeated = studied(market, ledger, seed=2)
+    assert ledger.is_first_repetition(repeated.trial, run.trial)
+
+
+def test_a_run_that_is_not_in_the_ledger_lends_no_level(market):
+    ledger = Ledger.in_memory()
+    run, repeated = studied(market, Ledger.in_memory(), seed=1), studied(market, ledger, seed=2)
+    assert judged_as_repetition(repeated, replace(run, ledger=ledger)) is repeated
+
+
+def test_a_study_that_began_since_and_never_ended_may_have_been_a_repetition(market):
+    ledger = Ledger.in_memory()
+    run = studied(market, ledger, seed=1)
+    stopped = begun_of(run.recipe, Subject.of(at_venue(market, seed=9), run.target), run.trial.times)
+    ledger.begin([stopped])
+    repeated = studied(market, ledger, seed=2)
+    assert judged_as_repetition(repeated, run) is repeated
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_bars_that_the_second_source_lacks_do_not_cost_the_level(seed):
+    """Windows reach over the holes, so that the repetition is unlike the run, and was judged as a second trial."""
+    market = synthetic.ar1(2_000, seed=seed, phi=0.2, interval="4h").candles
+    run = studied(market, Ledger.in_memory(), seed=100 + seed)
+    other = at_venue(market, seed=200 + seed)
+    kept = np.random.default_rng(seed).random(len(other)) > 0.05
+    found = confirm(run, replace(other, frame=other.frame.filter(pl.Series(kept))))
+    assert run.verdict.has_edge and found.is_confirmed
