@@ -60,7 +60,7 @@ def bounded_rows(
     connection: sqlite3.Connection,
     query: str,
     kinds: tuple[type, ...],
-    parameters: Sequence[str] = (),
+    parameters: Sequence[str | int] = (),
     *,
     most: int | None,
 ) -> Iterator[tuple]:
