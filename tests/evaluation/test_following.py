@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 import polars as pl
@@ -25,7 +25,7 @@ STUDY = cc.Study(
     seeds=1,
 )
 OF_RETURNS = replace(STUDY, model=cc.LinearRegression(), target=cc.NextReturn(), features=cc.Features(cc.log_return()))
-HEADLINE = "No edge found: the gain comes from the rule, not from the forecast."
+HEADLINE = "No edge found: the gain does not follow from the forecast."
 
 
 def held(forecast, values):
@@ -33,19 +33,25 @@ def held(forecast, values):
     return cc.Positions(frame.select("time", "symbol", position=pl.Series(np.asarray(values, float))))
 
 
+EDGES = (0.0094, 0.0102, 0.0109, 0.0118, 0.0126, 0.013, 0.0139)  # of mean ranges of 60 bars
+
+
 def cells(candles):
     """The cell of each bar: by the mean ranges of 20 bars and of 60."""
     ranges = pl.Series(np.log(candles.high / candles.low))
     fast, slow = (ranges.rolling_mean(bars).fill_null(0.0).to_numpy() for bars in (20, 60))
-    return 8 * np.digitize(fast / np.maximum(slow, 1e-9), (0.8, 0.9, 1.0, 1.1, 1.2)) + np.digitize(
-        slow, np.quantile(slow[100:600], np.arange(1, 8) / 8)
-    )
+    return 8 * np.digitize(fast / np.maximum(slow, 1e-9), (0.8, 0.9, 1.0, 1.1, 1.2)) + np.digitize(slow, EDGES)
+
+
+def table_of(candles, first):
+    """For each of the 48 cells, the direction of the next bar in it, as read off the tested bars."""
+    place, ahead = cells(candles)[first:-2], np.log(candles.open[first + 2 :] / candles.open[first + 1 : -1])
+    return tuple(float(np.sign(ahead[place == each].sum())) for each in range(48))
 
 
 def hindsight(candles, first):
     """A rule of 48 cells whose positions were read off the tested bars."""
-    place, ahead = cells(candles)[first:-2], np.log(candles.open[first + 2 :] / candles.open[first + 1 : -1])
-    table = tuple(float(np.sign(ahead[place == each].sum())) for each in range(48))
+    table = table_of(candles, first)
 
     def by_cells(forecast: cc.Forecast, candles: cc.Candles) -> cc.Positions:
         times = forecast.averaged().frame["time"].dt.replace_time_zone(None).to_numpy()
@@ -83,6 +89,23 @@ def test_a_table_of_hindsight_beside_a_forecast_of_volatility_is_no_edge(market,
     assert "keep" in result.verdict.reasons[0]
 
 
+@dataclass(frozen=True)
+class Implied(cc.Volatility):
+    """A volatility whose forecasts imply the returns of a table."""
+
+    table: tuple[float, ...] = ()
+
+    def expected_return(self, forecast, candles):
+        return 0.01 * np.array(self.table)[cells(candles)]
+
+
+def test_a_table_of_hindsight_within_a_target_is_no_edge(market, tmp_path):
+    target = Implied(table=table_of(market, 1_250))
+    result = replace(STUDY, target=target, rule=cc.FollowDirection()).run(market, ledger=Ledger(tmp_path))
+    assert result.verdict.is_forecastable and result.verdict.evidence.is_significant
+    assert result.verdict.headline == HEADLINE and result.conditions.followed_share < 0.2
+
+
 def test_the_same_holds_under_an_overlay_and_of_a_run_on_disk(market, tmp_path):
     study = replace(STUDY, rule=cc.VolatilityTarget(annual=1.0, rule=hindsight(market, 1_250)))
     result = study.run(market, ledger=Ledger(tmp_path))
@@ -109,6 +132,26 @@ def test_a_forecast_of_volatility_is_followed_by_holding_less(tmp_path):
     result = replace(STUDY, rule=by_calm).run(candles, ledger=Ledger(tmp_path))
     assert result.conditions.followed_share == pytest.approx(1.0, abs=0.02)
     assert result.verdict.headline != HEADLINE
+
+
+@dataclass(frozen=True)
+class Own(cc.NextReturn):
+    """The next return, as a target of the user's."""
+
+    def expected_return(self, forecast, candles):
+        return forecast * self.horizon
+
+
+@dataclass(frozen=True)
+class Ahead(cc.Price):
+    """The next price, as a target of the user's: its level says nothing of the return."""
+
+
+@pytest.mark.parametrize("target", [Own(), Ahead()])
+def test_a_target_whose_returns_follow_its_forecast_keeps_its_edge(trending, tmp_path, target):
+    result = replace(OF_RETURNS, target=target).run(trending, ledger=Ledger(tmp_path))
+    assert 0.9 < result.conditions.followed_share < 1.1
+    assert result.verdict.has_edge
 
 
 def test_rules_of_candlecast_are_not_asked(trending, tmp_path):

@@ -15,6 +15,7 @@ import pytest
 from candlecast.errors import ConfigError, RunError
 from candlecast.evaluation.trial_count import count
 from candlecast.ledger import Begun, Ledger, Trial
+from candlecast.ledger.profile import profile_of
 from candlecast.ledger.schema import APPLICATION
 from candlecast.ledger.sketch import sketch_of
 
@@ -71,6 +72,21 @@ def test_other_returns_are_never_the_same_trial():
     ledger = Ledger.in_memory()
     assert ledger.record(trial()) and ledger.record(trial(returns=-trial().returns)) and ledger.count() == 2
     assert trial().content == trial(code="0.2.0").content != trial(returns=-trial().returns).content
+
+
+def test_other_forecasts_are_never_the_same_trial(tmp_path):
+    """Trials that never traded have the same returns, and code may read other parameters each time."""
+    idle = np.zeros_like(trial().returns)
+
+    def forecast(seed):
+        skill = np.random.default_rng(seed).standard_normal(len(idle))
+        profile = profile_of(trial().times, idle, step=86_400_000_000, skills=(trial().times, skill))
+        return trial(returns=idle, profile=profile)
+
+    ledger = Ledger(tmp_path)
+    assert [ledger.record(forecast(seed)) for seed in (0, 1, 0, 1)] == [True, True, False, False]
+    assert forecast(0).content == forecast(1).content
+    assert [each.identity for each in ledger.trials()] == [forecast(0).identity, forecast(1).identity]
 
 
 def test_trials_that_are_judged_at_once_are_one_batch(tmp_path):

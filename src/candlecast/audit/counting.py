@@ -10,7 +10,7 @@ from candlecast.audit.walk import CompletedStudy
 from candlecast.candles import Candles
 from candlecast.dataset.forecast import Forecast
 from candlecast.evaluation.accuracy import skills
-from candlecast.evaluation.trials import Subject, begin, judged_since, sees_walk
+from candlecast.evaluation.trials import Subject, begin, has_own_target, judged_since
 from candlecast.ledger import Ledger
 from candlecast.targets import primary
 
@@ -30,4 +30,4 @@ def begin_audited(
         made = forecast()
         return skills(made if since is None else made.later_than(since), primary(study.target))
 
-    begin(ledger, recipe, Subject.of(candles, study.target), None if sees_walk(recipe) else known)
+    begin(ledger, recipe, Subject.of(candles, study.target), None if has_own_target(recipe) else known)

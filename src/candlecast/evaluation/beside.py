@@ -19,14 +19,13 @@ import numpy as np
 
 from candlecast.dataset.forecast import Forecast
 from candlecast.evaluation.accuracy import skills
-from candlecast.evaluation.trials import Subject, begun_of, sees_results
+from candlecast.evaluation.trials import Subject, begun_of, has_own_target, sees_results
 from candlecast.interval import Interval
 from candlecast.ledger import Begun, Ledger, Trial, as_ledger
 from candlecast.ledger.begins import new_token
 from candlecast.ledger.profile import Profile, profile_of
 from candlecast.models import ARIMA, ETS, EWMA, GARCH, HAR, CalendarHAR, Drift, Naive, SeasonalNaive
 from candlecast.recipes import describe
-from candlecast.recipes.describing import identities
 from candlecast.targets import Target, components, label, primary
 
 Description = Mapping[str, Any]
@@ -73,7 +72,7 @@ def trials_of_baselines(
     the target is such code, and otherwise those whose positions do not follow their forecasts, as `follows` says by name.
     """
     found = {}
-    is_own_target = bool(identities(result.recipe.get("target")))
+    is_own_target = has_own_target(result.recipe)
     for name, described in described_baselines(result.recipe, names).items():
         is_standard = described in standard
         if is_standard and (not sees_results(result.recipe) or (not is_own_target and follows(name))):
@@ -108,6 +107,7 @@ def untraded_trial(like: Trial, study: Description, *, model: str, target: str, 
         returns=np.zeros_like(like.returns),
         searches=(),
         profile=profile,
+        recorded_as="",
     )
 
 

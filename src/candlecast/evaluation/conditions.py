@@ -24,6 +24,7 @@ from candlecast.recipes.describing import identities
 from candlecast.signals import Positions
 from candlecast.stats import annual_return, have_ranges, worst_case_loss, worst_case_stretches
 from candlecast.stats.persistence import Persistence, persistence_of
+from candlecast.targets import Target
 from candlecast.text.json_values import json_values
 
 OUTSIDE = "outside:"  # before the name of a feature from outside, in its description
@@ -162,6 +163,7 @@ def conditions_of(
     untested: tuple[int, int] = (0, 0),
     implies_return: bool = True,
     forecast: Forecast | None = None,
+    target: Target | None = None,
     described: Any = None,
     seed: int = 0,
     clock: str = "",
@@ -172,7 +174,7 @@ def conditions_of(
     """The conditions of a backtest of these positions on these candles; `described`: the parts of the study, as in its recipe.
 
     `implies_return`: whether the forecast implies a return; one of volatility does not, and is judged at equal risk.
-    `forecast`: what the rule was given, where that is a user's.
+    `forecast`: what the rule was given, where that or the target is a user's; `target`: one of a user's.
     """
     first = int(np.searchsorted(candles.close_time, result.equity["time"].dt.replace_time_zone(None).to_numpy()[0]))
     later = delayed(candles, positions)
@@ -216,7 +218,9 @@ def conditions_of(
         is_at_equal_risk=not implies_return,
         persistence=_persistence(result),
         followed_share=(
-            math.nan if forecast is None else followed_share(candles, positions, forecast, result, static_returns)
+            math.nan
+            if forecast is None
+            else followed_share(candles, positions, forecast, result, static_returns, target=target)
         ),
         notices=checked.notices,
         jumps=() if are_real else checked.jumps,

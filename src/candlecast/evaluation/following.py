@@ -1,6 +1,7 @@
-"""How much of a gain follows from the forecast, where a rule of the user's decided: the rest is the rule's own.
+"""How much of a gain follows from the forecast, where code of the user's stands between them: the rest is that code's own.
 
-A forecast can be good, and a rule can earn, without one having to do with the other. So the positions are split into a
+A forecast can be good, and a rule can earn, without one having to do with the other. Nor has the return that a target of the
+user's makes of a forecast. So the positions are split into a
 function of the forecast that only rises, or, for a forecast of volatility, only rises or only falls (isotonic regression), and a
 remainder. What an account earns by the first alone, beyond the static account of the timing test, follows from the forecast.
 """
@@ -20,12 +21,19 @@ from candlecast.evaluation.growth import LOST
 from candlecast.signals import Positions
 from candlecast.stats import log_returns
 from candlecast.stats.monotone import monotone_part, rising_part
+from candlecast.targets import Target
 
 UNEXPLAINED = 0.5  # of the variance of positions: more is not by the forecast
 
 
 def followed_share(
-    candles: Candles, positions: Positions, forecast: Forecast, result: BacktestResult, static: np.ndarray
+    candles: Candles,
+    positions: Positions,
+    forecast: Forecast,
+    result: BacktestResult,
+    static: np.ndarray,
+    *,
+    target: Target | None = None,
 ) -> float:
     """The share of the gain that positions keep where each is a monotone function of its forecast alone; NaN without a gain.
 
@@ -35,9 +43,10 @@ def followed_share(
         forecast: of one asset, which the rule was given.
         result: the account of these positions.
         static: returns per bar of the static account, (bars - 1,), with no trading costs; see `Conditions`.
+        target: one of the user's. Not the return that it makes of a forecast counts then, but the change that is forecast.
     """
     held = _exposures(positions, result) if positions.in_units else positions.frame["position"].to_numpy()
-    following, _ = _following(held, positions, forecast)
+    following, _ = _following(held, positions, forecast, target)
     returns = [_returns(candles, positions, each, result) for each in (held, following)]
     return share_of(returns[0], returns[1], static)
 
@@ -45,7 +54,7 @@ def followed_share(
 def follows_forecast(positions: Positions, forecast: Forecast) -> bool:
     """Whether half of the variance of positions, or more, is a monotone function of the forecast of one asset alone."""
     held = positions.frame["position"].to_numpy()
-    following, is_known = _following(held, positions, forecast)
+    following, is_known = _following(held, positions, forecast, None)
     held, following = held[is_known], following[is_known]
     if not len(held) or not np.ptp(held):
         return True  # a constant position decides nothing
@@ -62,10 +71,13 @@ def share_of(own: np.ndarray, following: np.ndarray, static: np.ndarray) -> floa
     return (following_log - static_log) / gain if bars and gain > 0 else math.nan
 
 
-def _following(held: np.ndarray, positions: Positions, forecast: Forecast) -> tuple[np.ndarray, np.ndarray]:
+def _following(
+    held: np.ndarray, positions: Positions, forecast: Forecast, target: Target | None
+) -> tuple[np.ndarray, np.ndarray]:
     """What is held, (decisions,), as a monotone function of the forecast, and where that is known; elsewhere it stays."""
     times = positions.frame.select("time")
-    signal, is_directed = _signal(times.join(forecast.averaged().frame, on="time", how="left", maintain_order="left"))
+    frame = times.join(forecast.averaged().frame, on="time", how="left", maintain_order="left")
+    signal, is_directed = _signal(frame) if target is None else (_forecast_change(frame, target), False)
     is_known = np.isfinite(signal) & np.isfinite(held)
     following = held.copy()
     part = rising_part if is_directed else monotone_part
@@ -79,6 +91,12 @@ def _signal(frame: pl.DataFrame) -> tuple[np.ndarray, bool]:
         if frame[name].null_count() < frame.height:
             return frame[name].fill_null(math.nan).to_numpy(), True
     return frame["mean"].fill_null(math.nan).to_numpy(), False
+
+
+def _forecast_change(frame: pl.DataFrame, target: Target) -> np.ndarray:
+    """What is tested of a forecast, (decisions,): its change against naive."""
+    mean, naive = (frame[name].fill_null(math.nan).to_numpy() for name in ("mean", "naive"))
+    return target.change(mean, naive)
 
 
 def _exposures(positions: Positions, result: BacktestResult) -> np.ndarray:

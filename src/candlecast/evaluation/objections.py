@@ -235,15 +235,15 @@ def _stationary(evidence: Evidence) -> Objection | None:
 
 
 def _beside_the_forecast(evidence: Evidence) -> Objection | None:
-    """A rule that earns by what it does beside the forecast is not tested by the forecast: its numbers may be hindsight."""
+    """What a rule, or the return that a target implies, earns beside the forecast is not tested by it and may be hindsight."""
     share = evidence.conditions.followed_share
     if not share < LEAST_FOLLOWED:
         return None
     return Objection(
-        "No edge found: the gain comes from the rule, not from the forecast.",
+        "No edge found: the gain does not follow from the forecast.",
         f"positions that follow the forecast alone keep {percent(max(share, 0.0), 0)} of the gain beyond a static position, and "
-        "that is all that the test of the forecast speaks for; what else the rule goes by can be tested as a forecast: give it "
-        "to the model as a feature, with a target that implies a return",
+        "that is all that the test of the forecast speaks for; what else the rule or the target goes by can be tested as a "
+        "forecast: give it to the model as a feature, with a target of candlecast that implies a return",
     )
 
 

@@ -121,8 +121,8 @@ def sees_results(recipe: Mapping[str, Any]) -> bool:
     return any(identities(recipe.get(part)) for part in SEES_RESULTS)
 
 
-def sees_walk(recipe: Mapping[str, Any]) -> bool:
-    """Whether code of the user's is given forecasts as the models walk: a target says what return each one implies."""
+def has_own_target(recipe: Mapping[str, Any]) -> bool:
+    """Whether the target is code of the user's, which is given forecasts as the models walk: it says what returns they imply."""
     return bool(identities(recipe.get("target")))
 
 

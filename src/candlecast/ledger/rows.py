@@ -104,7 +104,7 @@ def _pack_returns(returns: np.ndarray) -> bytes:
     return zlib.compress(returns.astype("<f4").view(np.uint8).reshape(-1, 4).T.tobytes())
 
 
-def trial_in(row: list[Any], searches: tuple[Searched, ...], inflater: Inflater) -> Trial:
+def trial_in(identity: str, row: list[Any], searches: tuple[Searched, ...], inflater: Inflater) -> Trial:
     """The trial of a row of `COLUMNS`, with what was searched to find it. Raises ValueError, zlib.error."""
     data, code, study, symbol, interval, model, bars_per_year, times, returns, target, profile = row
     steps = np.frombuffer(inflater(times), "<i8")
@@ -122,4 +122,5 @@ def trial_in(row: list[Any], searches: tuple[Searched, ...], inflater: Inflater)
         searches=searches,
         target=target,
         profile=Profile.unpack(profile) if profile else None,
+        recorded_as=identity,
     )

@@ -38,7 +38,8 @@ class Trial:
     rising, and `returns` their simple net returns, both (time,). `searches` are configurations tried inside training parts
     to find this one: recorded but not counted, since their choice used no test data. `target` names what was forecast.
     `profile` is used to compare trials; computed from the returns when not given. `sketches` of the assets by symbol: the ledger
-    keeps them, and its trials come back without.
+    keeps them, and its trials come back without. `recorded_as`: of a trial that comes from a ledger, the identity that it was
+    recorded under; older versions named trials by less.
 
     Raises ConfigError for series that do not belong together.
     """
@@ -56,6 +57,7 @@ class Trial:
     target: str = ""
     profile: Profile | None = None
     sketches: Mapping[str, Sketch] = field(default_factory=dict)
+    recorded_as: str = ""
 
     def __post_init__(self) -> None:
         rising = len(self.times) < 2 or bool((np.diff(self.times) > np.timedelta64(0, "us")).all())
@@ -86,8 +88,15 @@ class Trial:
 
     @cached_property
     def identity(self) -> str:
-        """SHA-256 of content and code: equal for a repeated trial, different for other returns."""
-        return sha256(json.dumps([self.content, self.code]).encode()).hexdigest()
+        """SHA-256 of content, code and skills (of the profile, as float32): equal for a repeated trial alone.
+
+        Code may read other parameters each time, and other forecasts may lead to the same returns, as where nothing is traded.
+        """
+        if self.recorded_as:
+            return self.recorded_as
+        digest = sha256(json.dumps([self.content, self.code]).encode())
+        digest.update((self.outline.values[-1] + 0.0).astype("<f4").tobytes())
+        return digest.hexdigest()
 
     @cached_property
     def outline(self) -> Profile:

@@ -253,7 +253,7 @@ class Ledger:
                 each = Searched(symbol, fold, number, json.loads(parameters), error, bool(chosen))
                 tried.setdefault(identity, []).append(each)
             inflater = Inflater(max(SPARE, DENSEST * self._size()) if self.path else None)
-            return [trial_in(row, tuple(tried.get(identity, ())), inflater) for identity, *row in rows]
+            return [trial_in(identity, row, tuple(tried.get(identity, ())), inflater) for identity, *row in rows]
         except (ValueError, RecursionError, zlib.error) as error:
             raise self._damaged(error) from error
 

@@ -25,7 +25,7 @@ from candlecast.evaluation.beside import further_trials, trials_of_baselines
 from candlecast.evaluation.conditions import NO_AUDIT, Conditions, conditions_of
 from candlecast.evaluation.following import follows_forecast
 from candlecast.evaluation.trial_count import TrialCount, counted_among, recorded
-from candlecast.evaluation.trials import Subject, begin, trial_of
+from candlecast.evaluation.trials import Subject, begin, has_own_target, trial_of
 from candlecast.evaluation.verdict import Verdict, judge
 from candlecast.events import Listener, ignore
 from candlecast.ledger import Ledger, Searched, Trial, as_ledger
@@ -210,6 +210,7 @@ class StudyResult:
     @cached_property
     def conditions(self) -> Conditions:
         """The conditions of market, prices, folds and audit, which may forbid a claim whatever the tests give."""
+        is_own_target = has_own_target(self.recipe)
         return conditions_of(
             self.candles,
             self.positions[self.model],
@@ -218,7 +219,8 @@ class StudyResult:
             trains_by_place=trains_by_place(self.folds),
             untested=untested(self.folds),
             implies_return=self.forecast.frame["expected_return"].null_count() < self.forecast.frame.height,
-            forecast=self.forecast if identities(self.recipe.get("rule")) else None,
+            forecast=self.forecast if is_own_target or identities(self.recipe.get("rule")) else None,
+            target=self.primary_target if is_own_target else None,
             described=[self.recipe.get(part) for part in ("features", "target", "rule", "model")],
             seed=self.seed,
             audit=self.audit.line if self.audit else NO_AUDIT,

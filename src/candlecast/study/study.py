@@ -20,7 +20,7 @@ from candlecast.dataset.usual_features import features_for
 from candlecast.errors import ConfigError, NotEnoughDataError
 from candlecast.evaluation.accuracy import skills
 from candlecast.evaluation.beside import begun_beside, counted_if_stopped
-from candlecast.evaluation.trials import Subject, begin, judged_since, sees_walk
+from candlecast.evaluation.trials import Subject, begin, has_own_target, judged_since
 from candlecast.events import Listener, Progress, ignore
 from candlecast.features import Features
 from candlecast.features.feature import require_features
@@ -248,7 +248,7 @@ class Study:
         Such code is given the forecasts of tested bars as they are made. Raises RunError.
         """
         recipe = judged_since(self.recipe(candles, seed=seed), since) | dict(added or {})
-        if sees_walk(recipe):
+        if has_own_target(recipe):
             begin(ledger, recipe, Subject.of(candles, self.target))
 
     def assemble(
@@ -306,7 +306,7 @@ class Study:
         studied = sorted(parts, key=lambda part: part.job.key)  # in whatever order they ended
         recipe = judged_since(self.recipe(candles, seed=seed), since) | dict(added or {})
         subject = Subject.of(candles, self.target)
-        if not sees_walk(recipe):
+        if not has_own_target(recipe):
             begin(ledger, recipe, subject, lambda: skills(forecasts[name], primary(self.target)))
         traded = {model: each for model, each in forecasts.items() if trading is None or model in trading}
         with counted_if_stopped(

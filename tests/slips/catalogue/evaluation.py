@@ -39,6 +39,8 @@ SLIPS = [
             ("follows-itself", "following[is_known] = part(", "following[is_known] = (lambda own, _: own)("),
             ("gain-of-the-static-account", "return (following_log - static_log) / gain", "return following_log / gain"),
             ("volatility-only-rises", "rising_part if is_directed else monotone_part", "rising_part"),
+            ("implied-returns-are-forecasts", "_signal(frame) if target is None else", "_signal(frame) if True else"),
+            ("levels-are-forecasts", "return target.change(mean, naive)", "return mean"),
         ],
     ),
     *slips(
@@ -653,6 +655,7 @@ SLIPS = [
         [
             ("returns-not-named", 'digest.update((self.returns + 0.0).astype("<f4").tobytes())', "pass"),
             ("code-not-named", "json.dumps([self.content, self.code])", "json.dumps([self.content])"),
+            ("forecasts-not-named", 'digest.update((self.outline.values[-1] + 0.0).astype("<f4").tobytes())', "pass"),
         ],
     ),
     *slips(
