@@ -24,6 +24,17 @@ def test_an_asset_is_known_by_a_part_of_it_in_another_unit_from_another_source(p
     assert are_alike([sketch_of(times, own)], [sketch_of(times[part], noisy[part])])[0, 0]
 
 
+@pytest.mark.parametrize("hours", [1, 4, 12])
+def test_an_asset_is_known_in_bars_of_another_length(hours):
+    hourly = np.datetime64("2020-01-01T01", "us") + np.arange(100 * 24) * np.timedelta64(1, "h")
+    own = np.exp(np.cumsum(0.01 * np.random.default_rng(1).standard_normal(len(hourly))))
+    days, bars = (slice(each - 1, None, each) for each in (24, hours))
+    daily, shorter, other = (sketch_of(hourly[each], own[each]) for each in (days, bars, slice(5, None, 24)))
+    assert are_alike([daily], [shorter])[0, 0] and not are_alike([daily], [other])[0, 0]
+    few = sketch_of(hourly[: 40 * 24 : hours], own[: 40 * 24 : hours])
+    assert len(few.times) == min(128, 40 * 24 // hours - 1), "too few days"
+
+
 def test_rounded_and_gappy_records_are_known():
     times, own = prices()
     kept = np.random.default_rng(2).random(len(own)) < 0.98

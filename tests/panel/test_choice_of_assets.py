@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 
 import polars as pl
 import pytest
 
 import candlecast as cc
+from candlecast.evaluation.currencies import currency_of, several_currencies
 from candlecast.evaluation.trial_count import TrialCount, count
+from candlecast.interval import Interval
 from candlecast.ledger import Ledger
-from candlecast.panel.currencies import currency_of, several_currencies
-from candlecast.sources import synthetic_panel
+from candlecast.sources import synthetic, synthetic_panel
 from panel_studies import quick_study
 
 
@@ -54,6 +56,34 @@ def test_assets_under_other_names_from_another_source_are_the_same(assets, study
     assert (found.trial_count.tried, found.trial_count.left_out) == (24, 8) and not found.verdict.has_edge
     others = [replace(each, symbol=f"O{n}") for n, each in enumerate(synthetic_panel(24, 600, seed=4, ic=0.2).assets)]
     assert study.run(others[:16], ledger=ledger).trial_count.left_out == 0
+
+
+def test_assets_that_were_tried_in_other_bars_or_in_another_currency_count(assets, study):
+    """Half-days whose other close lies between those of the days, and prices in a coin that moves by itself."""
+    halves = [
+        replace(each, symbol=f"H{n}", interval=Interval.parse("12h"), frame=halved(each))
+        for n, each in enumerate(assets)
+    ]
+    coin = synthetic.random_walk(600, seed=9, volatility=0.03).candles
+    in_coin = pl.col("open", "high", "low", "close") / pl.Series(coin.close)
+    quoted = [
+        replace(each, symbol=f"C{100 + n}BTC", frame=each.frame.with_columns(in_coin)) for n, each in enumerate(assets)
+    ]
+    dollars = [replace(each, symbol=f"C{100 + n}/USDT") for n, each in enumerate(assets)]
+    for tried in (halves, quoted):
+        ledger = Ledger.in_memory()
+        study.run(tried, ledger=ledger)
+        found = study.run(dollars[:16], ledger=ledger).trial_count
+        assert (found.tried, found.left_out) == (24, 8)
+
+
+def halved(candles):
+    """Each day as two bars, of which the first closes halfway."""
+    frame, half = candles.frame, timedelta(hours=12)
+    middle = (pl.col("open") * pl.col("close")).sqrt()
+    first = frame.with_columns(close=middle, close_time=pl.col("close_time") - half)
+    second = frame.with_columns(open=middle, open_time=pl.col("open_time") + half)
+    return pl.concat([first, second]).sort("open_time")
 
 
 def test_fewer_other_or_later_assets_are_no_choice(assets, study):

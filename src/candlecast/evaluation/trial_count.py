@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from candlecast.evaluation.combinations import made_of
+from candlecast.evaluation.currencies import asset_of
 from candlecast.ledger import Entry, Ledger, Trial
 from candlecast.ledger.profile import ROUNDING, Profile, groups, side_by_side
 from candlecast.ledger.sketch import Sketch, are_alike
@@ -34,8 +35,8 @@ class TrialCount:
     overfitting: probability of backtest overfitting (PBO) of the trials on the same candles (`overfitting_probability`);
     NaN where there are too few to compare. compared: the number of these trials; 0 where not known or undefined.
     content: identifies the result that was counted.
-    tried: of a panel, the number of assets in earlier trials of the same interval and time, where at least half of its own are
-    among them, by symbol or by their returns (`ledger.sketch`); left_out: how many of these are not in the panel.
+    tried: of a panel, the number of assets in earlier trials of the same time and any interval, where at least half of its own
+    are among them, by symbol or by their returns (`ledger.sketch`); left_out: how many of these are not in the panel.
     forecast_own, trade_own: the share of the t-statistics, of the forecast and of the account, that is the trial's own, where
     the rest is the choice of a combination of earlier trials, in forecast_directions and trade_directions
     (`evaluation.combinations`).
@@ -250,9 +251,11 @@ class _Seen:
         tried: dict[str, list[Sketch]] = {}
         for entry in self.before:
             first, last = entry.profile.span
-            if entry.interval == own.interval and first < end and begin < last:
+            if first < end and begin < last:
                 for symbol in entry.symbols:
-                    tried.setdefault(symbol, []).extend([entry.sketches[symbol]] if symbol in entry.sketches else [])
+                    tried.setdefault(asset_of(symbol), []).extend(
+                        [entry.sketches[symbol]] if symbol in entry.sketches else []
+                    )
         kept, known = _in_common(own, tried)
         if 2 * known < len(own.assets):
             return {}
@@ -262,9 +265,11 @@ class _Seen:
 def _in_common(own: Entry, tried: Mapping[str, Sequence[Sketch]]) -> tuple[int, int]:
     """How many of the assets that were tried are in a panel, and how many of the panel's were tried.
 
-    By symbol, and by their returns: the same asset may have been tried under another name.
+    By symbol, also of a pair in another currency, and by their returns: an asset may have been tried under another name.
     """
-    kept, known = tried.keys() & set(own.assets), tried.keys() & set(own.assets)
+    assets = {symbol: asset_of(symbol) for symbol in own.assets}
+    kept = tried.keys() & set(assets.values())
+    known = {symbol for symbol, asset in assets.items() if asset in kept}
     others = {symbol: sketches for symbol, sketches in tried.items() if symbol not in kept and sketches}
     named = [symbol for symbol in own.assets if symbol in own.sketches]
     columns = [(symbol, sketch) for symbol, sketches in others.items() for sketch in dict.fromkeys(sketches)]

@@ -1,7 +1,8 @@
 """Sketches: some returns of an asset, by which it is known again under another name, from another source or in part.
 
 The bars of a sketch are those whose times have the smallest hashes, so that two records of one asset have the same bars in
-their sketches wherever both cover them (bottom-k sampling, Cohen and Kaplan 2007).
+their sketches wherever both cover them (bottom-k sampling, Cohen and Kaplan 2007). Bars shorter than a day are joined to days
+where there are enough, so that an asset is known again in bars of another length.
 """
 
 from __future__ import annotations
@@ -13,6 +14,8 @@ import numpy as np
 
 SIZE = 128  # returns of a sketch
 FEWEST = 16  # bars in common, below which two sketches are not compared
+DAY = 86_400_000_000  # microseconds of a day in UTC
+MANY_DAYS = 4 * FEWEST  # days from which on shorter bars are joined
 ALIKE = 0.97  # correlation of one asset in two records; two classes of shares of one company have it too
 CUT = 4.0  # root mean squares at which returns are cut: a common crash makes no two assets alike
 TOGETHER = 256  # sketches that are compared at once, which bounds the memory
@@ -54,8 +57,11 @@ def sketch_of(times: np.ndarray, closes: np.ndarray) -> Sketch:
     >>> len(whole.times), bool(are_alike([whole], [part])[0, 0])
     (128, True)
     """
-    known = times[1:].astype("datetime64[us]").astype(np.int64)
-    returns = np.diff(np.log(closes)).astype(np.float32)
+    moments = times.astype("datetime64[us]").astype(np.int64)
+    is_last = np.diff((moments - 1) // DAY, append=np.iinfo(np.int64).max) > 0  # of its day, to which midnight belongs
+    if MANY_DAYS <= is_last.sum() < len(moments):
+        moments, closes = moments[is_last], closes[is_last]
+    known, returns = moments[1:], np.diff(np.log(closes)).astype(np.float32)
     chosen = np.sort(np.argsort(_hashed(known), kind="stable")[:SIZE])
     return Sketch(known[chosen], returns[chosen])
 

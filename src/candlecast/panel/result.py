@@ -20,6 +20,7 @@ from candlecast.backtesting import BacktestResult, Costs
 from candlecast.dataset.forecast import Forecast
 from candlecast.evaluation.beside import trials_of_baselines
 from candlecast.evaluation.conditions import NO_AUDIT, Conditions, outside_names, table_names
+from candlecast.evaluation.currencies import several_currencies
 from candlecast.evaluation.trial_count import TrialCount, counted_among, recorded
 from candlecast.evaluation.trials import trial_of
 from candlecast.evaluation.verdict import Verdict
@@ -29,7 +30,6 @@ from candlecast.panel import ranking
 from candlecast.panel.account import Traded, leg, returns_by_moment
 from candlecast.panel.baselines import STANDARD
 from candlecast.panel.conditions import panel_conditions
-from candlecast.panel.currencies import several_currencies
 from candlecast.panel.panel import Panel
 from candlecast.panel.trials import skills_of, subject_of
 from candlecast.panel.verdict import judge_panel

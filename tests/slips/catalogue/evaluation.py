@@ -262,7 +262,9 @@ SLIPS = [
         "evaluation/trial_count.py",
         "tests/panel/test_choice_of_assets.py",
         [
-            ("choices-at-other-times", "and first < end and begin < last", ""),
+            ("choices-at-other-times", "if first < end and begin < last:", "if True:"),
+            ("choices-of-the-interval", "if first < end and begin < last:", "if entry.interval == own.interval:"),
+            ("choices-of-the-quote", "tried.setdefault(asset_of(symbol), [])", "tried.setdefault(symbol, [])"),
             ("others-are-choices", "if 2 * known < len(own.assets):", "if False:"),
         ],
     ),

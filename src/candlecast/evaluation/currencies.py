@@ -1,4 +1,4 @@
-"""The currencies that the symbols of assets name: an account cannot add up prices in several of them."""
+"""The assets and currencies that symbols name: an account cannot add up prices in several currencies."""
 
 from __future__ import annotations
 
@@ -63,14 +63,30 @@ def currency_of(symbol: str) -> str:
     _, dot, suffix = name.rpartition(".")
     if dot:
         return EXCHANGES.get(suffix, "")
+    _, found = _pair(name)
+    return "USD" if found in DOLLARS else found
+
+
+def asset_of(symbol: str) -> str:
+    """The asset of a pair whose second part is a currency, such as a coin; any other symbol as it is.
+
+    Pairs of two currencies stay: two of them may have the first one in common.
+
+    >>> [asset_of(each) for each in ("SOLBTC", "SOL/USDT", "EURUSD=X", "AAPL", "BRK.B")]
+    ['SOL', 'SOL', 'EURUSD=X', 'AAPL', 'BRK.B']
+    """
+    name = symbol.upper().partition(":")[0]
+    base, _ = ("", "") if "." in name else _pair(name)
+    return base if base and base not in QUOTES else symbol
+
+
+def _pair(name: str) -> tuple[str, str]:
+    """Both parts of a pair; empty for what is none."""
     base, separator, quote = next((name.rpartition(each) for each in "/-_" if each in name), ("", "", name))
     if separator:
-        found = quote if base and quote in QUOTES else ""
-    elif len(name) >= SHORTEST_PAIR:
-        found = next((each for each in QUOTES if name.endswith(each)), "")
-    else:
-        found = ""
-    return "USD" if found in DOLLARS else found
+        return (base, quote) if base and quote in QUOTES else ("", "")
+    found = next((each for each in QUOTES if name.endswith(each)), "") if len(name) >= SHORTEST_PAIR else ""
+    return name.removesuffix(found) if found else "", found
 
 
 def several_currencies(symbols: Sequence[str]) -> str:
