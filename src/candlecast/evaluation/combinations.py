@@ -25,6 +25,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from candlecast.evaluation.redating import redated
 from candlecast.ledger.profile import KINDS, Profile, groups, side_by_side
 from candlecast.stats.combined import combined_score
 
@@ -57,6 +58,7 @@ def made_of(profile: Profile, earlier: Sequence[Profile]) -> dict[str, Made]:
     All is its own in a trial that is unlike them, like one of them, or a mean of some that are alike.
     """
     made = {"alphas": Made(), "skills": Made()}
+    earlier = redated(profile, earlier)
     kinds = [kind for kind in made if _score(profile.values[KINDS.index(kind)]) > FREE_SCORE]
     places = next((group for group in groups([profile, *earlier]) if 0 in group), [0])
     if not kinds or len(places) < 3:

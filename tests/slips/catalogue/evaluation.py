@@ -22,6 +22,20 @@ SLIPS = [
         ],
     ),
     *slips(
+        "redating",
+        "evaluation/redating.py",
+        "tests/evaluation/test_redating.py",
+        [
+            ("any-lag", "if not likeness[lag] > CLEAR * float(elsewhere.max()):", "if False:"),
+            ("earlier-dates-alone", "(lag if lag < buckets else lag - size)", "lag"),
+            (
+                "all-together",
+                "shapes.setdefault((each.first, each.values.shape[1]), [])",
+                "shapes.setdefault((0, 0), [])",
+            ),
+        ],
+    ),
+    *slips(
         "folds",
         "dataset/training_parts.py",
         "tests/dataset/test_training_parts.py",
