@@ -86,6 +86,30 @@ def halved(candles):
     return pl.concat([first, second]).sort("open_time")
 
 
+def test_assets_that_were_tried_at_other_dates_count(assets, study):
+    """In the epoch of 1904, and by other names; who mends the dates of all assets leaves none out."""
+    ledger, late = Ledger.in_memory(), timedelta(days=1_462)
+    moved = pl.col("open_time", "close_time") + late
+    study.run(
+        [replace(each, symbol=f"L{n}", frame=each.frame.with_columns(moved)) for n, each in enumerate(assets)],
+        ledger=ledger,
+    )
+    found = study.run(assets[:16], ledger=ledger).trial_count
+    assert (found.tried, found.left_out) == (24, 8)
+    assert study.run(assets, ledger=ledger).trial_count.left_out == 0
+
+
+def test_panels_without_an_asset_in_common_are_no_choice(assets, study):
+    ledger = Ledger.in_memory()
+    strangers = synthetic_panel(30, 600, seed=4, ic=0.2).assets
+    study.run([replace(each, symbol=f"S{n}") for n, each in enumerate(strangers)], ledger=ledger)
+    for _ in range(2):
+        assert study.run(assets, ledger=ledger).trial_count.left_out == 0
+    for shared in (1, 2):
+        mixed = [replace(strangers[n], symbol=f"S{n}") if n < shared else each for n, each in enumerate(assets)]
+        assert study.run(mixed, ledger=ledger).trial_count.is_selection == (shared == 2)
+
+
 def test_fewer_other_or_later_assets_are_no_choice(assets, study):
     ledger = Ledger.in_memory()
     study.run(assets[:14], ledger=ledger)

@@ -16,6 +16,7 @@ from candlecast.ledger.profile import KINDS, Profile
 COMPARED = [KINDS.index(kind) for kind in ("alphas", "skills")]
 CLEAR = 3.0  # times the likeness at any other lag
 NEAR = 2  # buckets about a lag that are the same lag
+SAME = 0.3  # sum of squared correlations, from which on two trials are of the same market
 FEWEST = 64  # buckets of a trial that is compared
 
 
@@ -30,18 +31,29 @@ def redated(profile: Profile, earlier: Sequence[Profile]) -> list[Profile]:
             shapes.setdefault((each.first, each.values.shape[1]), []).append(place)
     found = list(earlier)
     for places in shapes.values():
-        first = _first_bucket(profile, [earlier[place] for place in places])
+        first, _ = _agreeing(profile, [earlier[place] for place in places])
         for place in places:
             found[place] = replace(earlier[place], first=first)
     return found
 
 
-def _first_bucket(profile: Profile, others: Sequence[Profile]) -> int:
-    """Where profiles over the same buckets begin, once they are moved to agree with the trial; as before without a clear lag."""
+def is_redated(profile: Profile, other: Profile) -> bool:
+    """Whether one other profile agrees with the trial at other dates alone, as that of the same market does."""
+    if other.width != profile.width:
+        return False
+    first, likeness = _agreeing(profile, [other])
+    return first != other.first and likeness >= SAME
+
+
+def _agreeing(profile: Profile, others: Sequence[Profile]) -> tuple[int, float]:
+    """Where profiles over the same buckets begin, once they are moved to agree with the trial, and the likeness there.
+
+    As before, and 0, without a clear lag. The likeness is a sum of squared correlations, of accounts and forecasts.
+    """
     first, buckets = others[0].first, others[0].values.shape[1]
     own = profile.values[COMPARED]
     if min(own.shape[1], buckets) < FEWEST:
-        return first
+        return first, 0.0
     size = 1 << (own.shape[1] + buckets - 1).bit_length()
     likeness = np.zeros(size)
     for kind, series in zip(COMPARED, own, strict=True):
@@ -54,5 +66,5 @@ def _first_bucket(profile: Profile, others: Sequence[Profile]) -> int:
     lag = int(np.argmax(likeness))
     elsewhere = np.delete(likeness, np.arange(lag - NEAR, lag + NEAR + 1) % size)
     if not likeness[lag] > CLEAR * float(elsewhere.max()):
-        return first
-    return profile.first - (lag if lag < buckets else lag - size)
+        return first, 0.0
+    return profile.first - (lag if lag < buckets else lag - size), float(likeness[lag])

@@ -10,11 +10,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from candlecast.evaluation.chosen_assets import Chosen, chosen_assets
 from candlecast.evaluation.combinations import made_of
-from candlecast.evaluation.currencies import asset_of
 from candlecast.ledger import Entry, Ledger, Trial
 from candlecast.ledger.profile import ROUNDING, Profile, groups, side_by_side
-from candlecast.ledger.sketch import Sketch, are_alike
 from candlecast.stats import effective_counts, overfitting_probability, unit_columns
 from candlecast.text.formatting import count as count_words, percent
 
@@ -35,8 +34,8 @@ class TrialCount:
     overfitting: probability of backtest overfitting (PBO) of the trials on the same candles (`overfitting_probability`);
     NaN where there are too few to compare. compared: the number of these trials; 0 where not known or undefined.
     content: identifies the result that was counted.
-    tried: of a panel, the number of assets in earlier trials of the same time and any interval, where at least half of its own
-    are among them, by symbol or by their returns (`ledger.sketch`); left_out: how many of these are not in the panel.
+    tried: of a panel, the number of assets in earlier trials among which its own may have been chosen; left_out: how many of
+    these are not in the panel (`evaluation.chosen_assets`).
     forecast_own, trade_own: the share of the t-statistics, of the forecast and of the account, that is the trial's own, where
     the rest is the choice of a combination of earlier trials, in forecast_directions and trade_directions
     (`evaluation.combinations`).
@@ -225,6 +224,7 @@ class _Seen:
     def trial_count(self, trial: Trial, own: Entry) -> TrialCount:
         forecasts, trades = self.counted
         made = made_of(own.profile, [entry.profile for entry in self.before])
+        chosen = chosen_assets(own, self.before) if own.assets else Chosen()
         return TrialCount(
             trials=self.trials,
             family=self.families[own.family],
@@ -240,43 +240,9 @@ class _Seen:
             forecast_directions=made["skills"].directions,
             trade_directions=made["alphas"].directions,
             unfinished=self.unfinished,
-            **self._selection(own),
+            tried=chosen.tried,
+            left_out=chosen.left_out,
         )
-
-    def _selection(self, own: Entry) -> dict[str, int]:
-        """How many assets were tried before those of a panel, on the same bars, and how many of them it leaves out."""
-        if not own.assets:
-            return {}
-        begin, end = own.profile.span
-        tried: dict[str, list[Sketch]] = {}
-        for entry in self.before:
-            first, last = entry.profile.span
-            if first < end and begin < last:
-                for symbol in entry.symbols:
-                    tried.setdefault(asset_of(symbol), []).extend(
-                        [entry.sketches[symbol]] if symbol in entry.sketches else []
-                    )
-        kept, known = _in_common(own, tried)
-        if 2 * known < len(own.assets):
-            return {}
-        return {"tried": len(tried), "left_out": len(tried) - kept}
-
-
-def _in_common(own: Entry, tried: Mapping[str, Sequence[Sketch]]) -> tuple[int, int]:
-    """How many of the assets that were tried are in a panel, and how many of the panel's were tried.
-
-    By symbol, also of a pair in another currency, and by their returns: an asset may have been tried under another name.
-    """
-    assets = {symbol: asset_of(symbol) for symbol in own.assets}
-    kept = tried.keys() & set(assets.values())
-    known = {symbol for symbol, asset in assets.items() if asset in kept}
-    others = {symbol: sketches for symbol, sketches in tried.items() if symbol not in kept and sketches}
-    named = [symbol for symbol in own.assets if symbol in own.sketches]
-    columns = [(symbol, sketch) for symbol, sketches in others.items() for sketch in dict.fromkeys(sketches)]
-    alike = are_alike([own.sketches[symbol] for symbol in named], [sketch for _, sketch in columns])
-    kept = kept | {columns[place][0] for place in np.flatnonzero(alike.any(axis=0))}
-    known = known | {named[place] for place in np.flatnonzero(alike.any(axis=1))}
-    return len(kept), len(known)
 
 
 def _counted(entries: Sequence[Entry], batch: int) -> tuple[tuple[float, float], tuple[float, float]]:

@@ -272,14 +272,15 @@ SLIPS = [
         ],
     ),
     *slips(
-        "evaluation",
-        "evaluation/trial_count.py",
+        "chosen",
+        "evaluation/chosen_assets.py",
         "tests/panel/test_choice_of_assets.py",
         [
-            ("choices-at-other-times", "if first < end and begin < last:", "if True:"),
-            ("choices-of-the-interval", "if first < end and begin < last:", "if entry.interval == own.interval:"),
-            ("choices-of-the-quote", "tried.setdefault(asset_of(symbol), [])", "tried.setdefault(symbol, [])"),
-            ("others-are-choices", "if 2 * known < len(own.assets):", "if False:"),
+            ("choices-at-other-times", "if first < end and begin < last]", "]"),
+            ("choices-of-the-quote", "            asset = asset_of(symbol)\n", "            asset = symbol\n"),
+            ("others-are-choices", "if 2 * len(found) < len(own.assets):", "if False:"),
+            ("strangers-are-choices", "> SHARED * len(own.assets)", ">= 0"),
+            ("by-name-alone", "alike = are_alike(", "alike = 0 * are_alike("),
         ],
     ),
     *slips(
@@ -372,12 +373,6 @@ SLIPS = [
         "study/study.py",
         "tests/audit/test_counting.py",
         [("targets-see-first", "        self.begin_walk(candles, seed=seed, since=since, ledger=ledger)\n", "")],
-    ),
-    *slips(
-        "panel",
-        "evaluation/trial_count.py",
-        "tests/panel/test_choice_of_assets.py",
-        [("by-name-alone", "alike = are_alike(", "alike = 0 * are_alike(")],
     ),
     *slips(
         "stats",
