@@ -5,6 +5,8 @@ from __future__ import annotations
 import ast
 import subprocess
 import sys
+from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -113,40 +115,57 @@ def package(path: Path) -> str:
     return path.relative_to(SOURCE).parts[0].removesuffix(".py")
 
 
-def without_typing(path: Path) -> ast.Module:
-    """The syntax tree of a file without what only type checkers read."""
+IMPORTS = ast.Import | ast.ImportFrom
+
+
+@dataclass(frozen=True)
+class Code:
+    """What the rules look at in a file."""
+
+    imports: list[
+        tuple[IMPORTS, bool]
+    ]  # without those for type checkers, each with whether it stands outside functions
+    typing: list[IMPORTS]  # those for type checkers alone
+    prints: bool
+
+
+@cache
+def code_of(path: Path) -> Code:
     tree = ast.parse(path.read_text())
-    tree.body = [n for n in tree.body if not (isinstance(n, ast.If) and ast.unparse(n.test) == "TYPE_CHECKING")]
-    return tree
+    found, typing, prints = [], [], False
+    waiting: list[tuple[ast.AST, bool, bool]] = [(tree, True, False)]
+    while waiting:
+        node, is_outside, is_typing = waiting.pop()
+        if isinstance(node, IMPORTS):
+            typing.append(node) if is_typing else found.append((node, is_outside))
+            continue
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+            prints |= node.func.id == "print"
+        is_outside = is_outside and not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+        for inner in ast.iter_child_nodes(node):
+            is_guard = node is tree and isinstance(inner, ast.If) and ast.unparse(inner.test) == "TYPE_CHECKING"
+            waiting.append((inner, is_outside, is_typing or is_guard))
+    return Code(found, typing, prints)
 
 
 def imports(path: Path) -> list[tuple[str, bool]]:
     """Modules that a file imports, each with whether that happens as the file itself is imported."""
-    tree = without_typing(path)
-    inner = {
-        id(node)
-        for f in ast.walk(tree)
-        if isinstance(f, ast.FunctionDef | ast.AsyncFunctionDef)
-        for node in ast.walk(f)
-    }
     found = []
-    for node in ast.walk(tree):
+    for node, is_eager in code_of(path).imports:
         if isinstance(node, ast.Import):
             names = [alias.name for alias in node.names]
-        elif isinstance(node, ast.ImportFrom) and node.module:
-            names = [node.module]
-            if node.module == "candlecast":
-                names = [f"candlecast.{alias.name}" for alias in node.names]
+        elif node.module == "candlecast":
+            names = [f"candlecast.{alias.name}" for alias in node.names]
         else:
-            continue
-        found += [(name, id(node) not in inner) for name in names]
+            names = [node.module] if node.module else []
+        found += [(name, is_eager) for name in names]
     return found
 
 
 def imported_files(path: Path) -> list[Path]:
     """Files of the package, other than its `__init__` files, that a file imports, lazily or not."""
     found = []
-    for node in ast.walk(without_typing(path)):
+    for node, _ in code_of(path).imports:
         if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "candlecast":
             places = [SOURCE.joinpath(*node.module.split(".")[1:])]
             places += [places[0] / alias.name for alias in node.names]
@@ -173,14 +192,16 @@ def test_tests_stand_in_folders_named_as_the_packages():
     )
 
 
-@pytest.mark.parametrize("path", [p for p in FILES if p.parent != SOURCE or p.stem not in ("__init__", "__main__")])
-def test_imports_point_one_way(path):
-    assert package(path) in ORDER, f"{package(path)} has no place: add it to ORDER"
-    for name, _ in imports(path):
-        if not name.startswith("candlecast.") or name == "candlecast.__version__":
-            continue
-        other = name.split(".")[1]
-        assert ORDER.index(other) <= ORDER.index(package(path)), f"{path.name} imports {name}, which comes after it"
+def test_imports_point_one_way():
+    faults = []
+    for path in (each for each in FILES if each.parent != SOURCE or each.stem not in ("__init__", "__main__")):
+        assert package(path) in ORDER, f"{package(path)} has no place: add it to ORDER"
+        for name, _ in imports(path):
+            if not name.startswith("candlecast.") or name == "candlecast.__version__":
+                continue
+            if ORDER.index(name.split(".")[1]) > ORDER.index(package(path)):
+                faults.append(f"{path.relative_to(SOURCE)} imports {name}, which comes after it")
+    assert not faults
 
 
 def test_no_files_import_each_other_in_a_circle():
@@ -191,22 +212,31 @@ def test_no_files_import_each_other_in_a_circle():
         graph = {path: others for path, others in graph.items() if path not in free}
 
 
-@pytest.mark.parametrize("path", FILES)
-def test_heavy_libraries_stay_in_their_packages(path):
-    for name, is_eager in imports(path):
-        library = name.split(".")[0]
-        if library in HOMES:
-            assert package(path) in HOMES[library], f"{path.name} imports {library}"
+def test_heavy_libraries_stay_in_their_packages():
+    faults = []
+    for path in FILES:
+        for name, is_eager in imports(path):
+            library = name.split(".")[0]
+            if library not in HOMES:
+                continue
             places = {(library, place.relative_to(SOURCE).as_posix()) for place in (path, path.parent)}
             is_home = (library, package(path)) in EAGER_HOMES or places & EAGER_PLACES
-            assert not is_eager or is_home, f"{path.name} imports {library} at once"
+            if package(path) not in HOMES[library]:
+                faults.append(f"{path.relative_to(SOURCE)} imports {library}")
+            elif is_eager and not is_home:
+                faults.append(f"{path.relative_to(SOURCE)} imports {library} at once")
+    assert not faults
 
 
-@pytest.mark.parametrize("path", FILES)
-def test_files_hold_one_idea(path):
-    lines = path.read_text().splitlines()
-    assert len(lines) <= 500, f"{path.name} has {len(lines)} lines: look for the second idea"
-    assert lines[0].startswith(('"""', "'''")), f"{path.name} does not say in its first line what it holds"
+def test_files_hold_one_idea():
+    faults = []
+    for path in FILES:
+        lines = path.read_text().splitlines()
+        if len(lines) > 500:
+            faults.append(f"{path.relative_to(SOURCE)} has {len(lines)} lines: look for the second idea")
+        if not lines[0].startswith(('"""', "'''")):
+            faults.append(f"{path.relative_to(SOURCE)} does not say in its first line what it holds")
+    assert not faults
 
 
 @pytest.mark.parametrize(
@@ -234,7 +264,8 @@ def test_names_of_text_come_from_its_modules():
     """One way for each name: a number of `text.cells` and one of `text.formatting` differ where it is unknown."""
     modules = {path.stem for path in (SOURCE / "text").glob("*.py")} - {"__init__"}
     for path in FILES:
-        for node in ast.walk(ast.parse(path.read_text())):
+        code = code_of(path)
+        for node in (*(node for node, _ in code.imports), *code.typing):
             if isinstance(node, ast.ImportFrom) and node.module == "candlecast.text":
                 taken = {alias.name for alias in node.names} - modules
                 assert not taken, f"{path.name} imports {sorted(taken)} from candlecast.text, not from a module of it"
@@ -242,6 +273,4 @@ def test_names_of_text_come_from_its_modules():
 
 def test_only_the_command_line_prints():
     for path in FILES:
-        calls = [node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Call)]
-        prints = [call for call in calls if isinstance(call.func, ast.Name) and call.func.id == "print"]
-        assert not prints or package(path) == "cli", f"{path} prints"
+        assert not code_of(path).prints or package(path) == "cli", f"{path} prints"

@@ -1,8 +1,10 @@
-"""The command line as people and programs use it: a real process, real files, real exit codes."""
+"""The command line as people and programs use it: real files and exit codes, and a real process where that matters."""
 
 from __future__ import annotations
 
+import contextlib
 import gzip
+import io
 import json
 import os
 import re
@@ -11,18 +13,34 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
+from subprocess import CompletedProcess
 
 import polars as pl
 import pytest
 
+from candlecast.cli import main
 from candlecast.sources import synthetic
 
 SMALL = ["--model", "gru", "--hidden", "3", "--window", "5", "--epochs", "2", "--folds", "2", "--seeds", "2"]
 
 
-def call(*arguments, cwd, **options):
+def start(*arguments, cwd: Path) -> CompletedProcess[str]:
+    """The command in a process of its own."""
     command = [sys.executable, "-m", "candlecast", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, cwd=cwd, check=False, **options)
+    return subprocess.run(command, capture_output=True, text=True, cwd=cwd, check=False)
+
+
+def call(*arguments, cwd: Path) -> CompletedProcess[str]:
+    """The command in this process, with what it would leave a process of its own with."""
+    words, code = list(map(str, arguments)), 0
+    out, err = io.StringIO(), io.StringIO()
+    with contextlib.chdir(cwd), contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        try:
+            main(words)
+        except SystemExit as ended:
+            code = ended.code
+    return CompletedProcess(words, code, out.getvalue(), err.getvalue())
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +50,7 @@ def workspace(tmp_path_factory):
     frame = synthetic.ar1(400, seed=1, phi=0.2, interval="1h").candles.frame.drop("close_time")
     with gzip.open(folder / "BTCUSDT-1h.csv.gz", "wb") as file:
         frame.with_columns(pl.col("open_time").dt.epoch("ms")).write_csv(file)
-    done = call("run", "BTCUSDT-1h.csv.gz", "--interval", "1h", "--json", *SMALL, cwd=folder)
+    done = start("run", "BTCUSDT-1h.csv.gz", "--interval", "1h", "--json", *SMALL, cwd=folder)
     assert done.returncode == 0, done.stderr
     return folder, json.loads(done.stdout)
 
@@ -181,6 +199,14 @@ def bad_files(tmp_path_factory):
     )
     frame.with_columns(high=pl.col("low") * 0.9).write_csv(folder / "crossed.csv")
     return folder
+
+
+def test_a_process_ends_with_the_exit_code(bad_files):
+    done = start("run", "missing.csv", cwd=bad_files)
+    assert done.returncode == 1 and done.stdout == ""
+    assert done.stderr.startswith("Error: missing.csv does not exist") and done.stderr.count("\n") == 1
+    done = start("nonsense", cwd=bad_files)
+    assert done.returncode == 2 and "Error: No such command 'nonsense'" in done.stderr
 
 
 def test_wrong_usage_is_exit_code_2(tmp_path):
