@@ -395,10 +395,10 @@ def _mirrored(frame: pl.DataFrame, moment: datetime) -> pl.DataFrame:
 
 def _cut(frame: pl.DataFrame, moment: datetime) -> pl.DataFrame:
     """The rows up to the moment, with the outcomes known at it."""
-    is_known = pl.col("known_at") <= moment
-    return frame.filter(pl.col("time") <= moment).with_columns(
-        target=pl.when(is_known).then("target"), known_at=pl.when(is_known).then("known_at")
-    )
+    last = pl.lit(moment, dtype=frame.schema["time"])
+    is_known = pl.col("known_at") <= last
+    known = {name: pl.when(is_known).then(name) for name in ("target", "known_at")}
+    return frame.lazy().filter(pl.col("time") <= last).with_columns(**known).collect()
 
 
 def _positions(rule: Rule, costs: Costs | None, given: Given) -> pl.DataFrame:

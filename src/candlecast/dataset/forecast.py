@@ -116,13 +116,13 @@ class Forecast:
     def symbols(self) -> list[str]:
         """The assets, sorted."""
         symbols = self.frame["symbol"]
-        return [symbols[0]] if len(symbols) == 1 else sorted(symbols.unique())  # of one row, without a query
+        return [symbols[0]] if _is_one(symbols) else sorted(symbols.unique())
 
     @cached_property
     def seeds(self) -> list[int]:
         """The seeds, sorted."""
         seeds = self.frame["seed"]
-        return [seeds[0]] if len(seeds) == 1 else sorted(seeds.unique())
+        return [seeds[0]] if len(self.symbols) == 1 and _is_one(seeds) else sorted(seeds.unique())
 
     @property
     def model(self) -> str:
@@ -236,6 +236,9 @@ class Forecast:
         """Whether there is one forecast of each asset and bar."""
         if len(self) == 1 or len(self.seeds) != 1:
             return len(self) == 1
+        if len(self.symbols) == 1 and not self.frame["time"].null_count():
+            times = self.frame["time"].to_numpy()
+            return not (times[1:] == times[:-1]).any()
         same = (pl.col("symbol") == pl.col("symbol").shift()) & (pl.col("time") == pl.col("time").shift())
         return not self.frame.select(same.any()).item()
 
@@ -251,8 +254,21 @@ def _is_of_one_value(column: pl.Series) -> bool:
     return bool((column == column[0]).all())
 
 
+def _is_one(column: pl.Series) -> bool:
+    """Whether a sorted column holds one value, and has it in every row."""
+    return len(column) > 0 and column.null_count() == 0 and column[0] == column[-1]
+
+
 def _in_order(frame: pl.DataFrame) -> pl.DataFrame:
     """The frame sorted by `ORDER`; itself where it is, since sorting takes its memory once more."""
+    if frame.height > 1 and not any(frame[name].null_count() for name in ORDER):
+        seeds, times = frame["seed"].to_numpy(), frame["time"].to_numpy()
+        if (
+            (seeds == seeds[0]).all()
+            and (times[1:] > times[:-1]).all()
+            and (frame["symbol"] == frame["symbol"][0]).all()
+        ):
+            return frame
     later: pl.Expr = pl.lit(value=True)
     for name in reversed(ORDER):
         column, before = pl.col(name), pl.col(name).shift()

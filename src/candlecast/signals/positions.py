@@ -73,7 +73,8 @@ class Positions:
                 f"positions lack the column {missing[0]}", expected=", ".join(SCHEMA), remedy="Rename or add the column"
             )
         try:
-            object.__setattr__(self, "frame", self.frame.select(*SCHEMA).cast(SCHEMA))
+            if self.frame.schema != SCHEMA or self.frame.columns != [*SCHEMA]:
+                object.__setattr__(self, "frame", self.frame.select(*SCHEMA).cast(SCHEMA))
         except pl.exceptions.PolarsError as error:
             found = ", ".join(f"{name} {self.frame.schema[name]}" for name in SCHEMA)
             raise ConfigError(
@@ -83,9 +84,9 @@ class Positions:
             ) from error
         values, times = self.frame["position"], self.frame["time"]
         highest = HIGHEST_POSITION if self.in_units else self.leverage
-        wrong = values.is_null() | values.is_nan() | (values.abs() > highest)
+        wrong = ~(np.abs(values.to_numpy()) <= highest)  # also where it is NaN, as a missing one becomes
         if wrong.any():
-            row = int(wrong.arg_max() or 0)
+            row = int(wrong.argmax())
             raise ConfigError(
                 f"the position at {times[row]} is {values[row]}",
                 expected="a number of units" if self.in_units else f"a number in [-{highest:g}, {highest:g}]",
@@ -105,7 +106,8 @@ class Positions:
                 expected="the close of a bar for each",
                 remedy="Take the column time of the forecast, not known_at",
             )
-        if not times.is_sorted() or times.n_unique() < len(times):
+        moments = times.to_numpy()
+        if not (moments[1:] > moments[:-1]).all():
             raise ConfigError(
                 "times of the positions do not rise",
                 expected="each later than the one before",

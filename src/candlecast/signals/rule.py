@@ -40,20 +40,25 @@ class Rule(Protocol):
         ...
 
 
-def require_rule(rule: object) -> None:
-    """Raise ConfigError for anything that cannot be called with a forecast and candles, and for the class of a rule."""
+def require_rule(rule: object) -> tuple[int, bool]:
+    """How many of forecast and candles a rule can be called with, and whether it takes costs.
+
+    Raises ConfigError for anything that cannot be called with a forecast and candles, and for the class of a rule.
+    """
     if isinstance(rule, type):
         raise ConfigError(
             f"rule is the class {rule.__name__}",
             expected="a rule: an instance of it, or a function",
             remedy=f"Make one: {rule.__name__}()",
         )
-    if not callable(rule) or _arguments(rule) == 0:
+    count, takes_costs = _arguments(rule)
+    if not callable(rule) or count == 0:
         raise ConfigError(
             f"rule is {rule!r}",
             expected="a rule, called as rule(forecast, candles), which gives Positions",
             remedy="Use for example Threshold(enter=0.001), or a function of a forecast and candles, and costs if it needs them",
         )
+    return count, takes_costs
 
 
 def decide(rule: Rule, forecast: Forecast, candles: Candles, *, costs: Costs | None) -> Positions:
@@ -61,10 +66,10 @@ def decide(rule: Rule, forecast: Forecast, candles: Candles, *, costs: Costs | N
 
     Raises ConfigError for what is no rule, or gives anything but `Positions`, and whatever the rule raises.
     """
-    require_rule(rule)
+    count, takes_costs = require_rule(rule)
     called: Callable[..., Any] = rule
-    given = (forecast, candles)[: _arguments(rule)]
-    found = called(*given, costs=costs) if _takes_costs(rule) else called(*given)
+    given = (forecast, candles)[:count]
+    found = called(*given, costs=costs) if takes_costs else called(*given)
     if not isinstance(found, Positions):
         raise ConfigError(
             f"rule {name_of(rule)} gives {type(found).__name__}",
@@ -147,8 +152,8 @@ def expected_returns(forecast: Forecast) -> tuple[pl.DataFrame, np.ndarray]:
 
 def positions(frame: pl.DataFrame, values: np.ndarray, *, leverage: float = 1.0) -> Positions:
     """Positions of the table's bars."""
-    held = frame.select("time", "symbol").with_columns(position=pl.Series(values, dtype=pl.Float64))
-    return Positions(held, leverage=leverage)
+    held = pl.Series("position", values, dtype=pl.Float64)
+    return Positions(pl.DataFrame([frame["time"], frame["symbol"], held]), leverage=leverage)
 
 
 def kept_within(wanted: np.ndarray, band: float, *, held: float = 0.0) -> np.ndarray:
@@ -165,26 +170,21 @@ def kept_within(wanted: np.ndarray, band: float, *, held: float = 0.0) -> np.nda
     return found
 
 
-def _arguments(rule: object) -> int:
-    """How many of forecast and candles a rule can be called with: 2, 1, or 0 for what is no rule."""
+def _arguments(rule: object) -> tuple[int, bool]:
+    """How many of forecast and candles a rule can be called with: 2, 1, or 0 for what is no rule; and whether it has a
+    parameter that is named `costs`.
+    """
     try:
         signature = inspect.signature(rule)  # pyright: ignore[reportArgumentType]
     except (TypeError, ValueError):  # written in C, without a signature
-        return 2 if callable(rule) else 0
-    named = {"costs": None} if _takes_costs(rule) else {}
+        return (2 if callable(rule) else 0), False
+    costs = signature.parameters.get("costs")
+    takes_costs = costs is not None and costs.kind is not inspect.Parameter.POSITIONAL_ONLY
+    named = {"costs": None} if takes_costs else {}
     for count in (2, 1):
         try:
             signature.bind(*[None] * count, **named)
         except TypeError:
             continue
-        return count
-    return 0
-
-
-def _takes_costs(rule: object) -> bool:
-    """Whether a rule has a parameter that is named `costs`."""
-    try:
-        parameters = inspect.signature(rule).parameters  # pyright: ignore[reportArgumentType]
-    except (TypeError, ValueError):
-        return False
-    return "costs" in parameters and parameters["costs"].kind is not inspect.Parameter.POSITIONAL_ONLY
+        return count, takes_costs
+    return 0, takes_costs
