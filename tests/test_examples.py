@@ -56,7 +56,7 @@ def test_the_picture_of_the_readme_shows_the_result(market):
 
 def test_an_agent_of_stable_baselines_is_judged_like_any_model(agent, market, features):
     study = Study(model=agent, features=features, folds=WalkForward(folds=1), baselines=(), seeds=2)
-    result = study.run(market[:300])
+    result = study.run(market[:200])
     assert result.recipe["rule"]["type"] == "HoldPosition"
     assert describe(agent)["costs"]["fee_bps"] == 5
     position = result.forecast.frame["position"].to_numpy()

@@ -15,9 +15,9 @@ from contextlib import contextmanager
 
 from candlecast.errors import CandlecastError
 
-CASES = int(os.environ.get("CANDLECAST_FUZZ", "6000"))
+CASES = int(os.environ.get("CANDLECAST_FUZZ", "4000"))
 FIRST = int(os.environ.get("CANDLECAST_FUZZ_FIRST", "0"))
-WEIGHTS = {"ledger": 0.677, "text": 0.16, "binary": 0.11, "answer": 0.03, "run": 0.02, "workbook": 0.003}
+WEIGHTS = {"ledger": 0.5155, "text": 0.24, "binary": 0.165, "answer": 0.045, "run": 0.03, "workbook": 0.0045}
 SHARDS = 4
 MAX_SECONDS = 10.0  # of CPU time of one case, its child processes included: as long on a busy machine as on an idle one
 MAX_KIB = 1 << 20  # by which one case may raise the memory that the process has held, and what a child process may hold

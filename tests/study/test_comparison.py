@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 
 import numpy as np
 import polars as pl
@@ -13,6 +11,7 @@ import pytest
 from candlecast import stats
 from candlecast.backtesting import Costs
 from candlecast.candles import Candles
+from candlecast.cli import main
 from candlecast.dataset.folds import WalkForward
 from candlecast.errors import ConfigError
 from candlecast.features import Features, log_range, log_return
@@ -166,7 +165,8 @@ def test_what_cannot_be_compared(models, twice, message, assets):
         compare(models, [assets[0]] * (1 + twice), ledger=Ledger.in_memory())
 
 
-def test_the_command(tmp_path, assets):
+def test_the_command(tmp_path, assets, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
     for each in assets:
         frame = each.frame.drop("close_time").with_columns(pl.col("open_time").dt.epoch("ms"))
         frame.write_csv(tmp_path / f"{each.symbol}.csv")
@@ -183,27 +183,17 @@ def test_the_command(tmp_path, assets):
         "--folds",
         "2",
     ]
-    done = subprocess.run(
-        [sys.executable, "-m", "candlecast", *words, "--json"],
-        capture_output=True,
-        text=True,
-        cwd=tmp_path,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    found = json.loads(done.stdout)
+    main([*words, "--json"])
+    found = json.loads(capsys.readouterr().out)
     assert set(found) == {"text", "results", "trials", "survivorship", "seconds"}
     keys = [(row["symbol"], row["interval"], row["model"]) for row in found["results"]]
     assert keys == [(s, i, m) for s in ("PLANTED", "NOISE") for i in ("4h", "8h") for m in ("naive", "linear")]
     assert {"is_forecastable", "has_edge", "text", "reasons"} <= set(found["results"][0]["verdict"])
     assert Ledger(tmp_path / "runs").count() == found["trials"]["trials"] == 8
-    people = subprocess.run(
-        [sys.executable, "-m", "candlecast", *words], capture_output=True, text=True, cwd=tmp_path, check=True
-    ).stdout
+    main(words)
+    people = capsys.readouterr().out
     assert "PLANTED 8h" in people and "beats naive" in people
     assert Ledger(tmp_path / "runs").count() == 8  # replayed
-    bad = subprocess.run(
-        [sys.executable, "-m", "candlecast", "compare", "NOISE.csv", "--model", "lstn"],
-        capture_output=True, text=True, cwd=tmp_path, check=False,
-    )  # fmt: skip
-    assert bad.returncode == 1 and "Did you mean lstm" in bad.stderr
+    with pytest.raises(SystemExit) as ended:
+        main(["compare", "NOISE.csv", "--model", "lstn"])
+    assert ended.value.code == 1 and "Did you mean lstm" in capsys.readouterr().err
