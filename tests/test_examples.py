@@ -14,6 +14,7 @@ import nbclient
 import nbformat
 import numpy as np
 import pytest
+from jupyter_client import KernelManager
 
 import candlecast as cc
 from candlecast.backtesting import Costs
@@ -95,16 +96,26 @@ def test_an_example_runs(path, tmp_path, monkeypatch, capsys):
     assert capsys.readouterr().out
 
 
+@pytest.fixture(scope="module")
+def kernel():
+    """One process for all notebooks, since each would load the same libraries."""
+    manager = KernelManager(kernel_name="python3")
+    manager.start_kernel(env=os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))})
+    yield manager
+    manager.shutdown_kernel(now=True)
+
+
 @pytest.mark.parametrize("path", sorted(EXAMPLES.glob("*.ipynb")), ids=lambda path: path.stem)
-def test_a_notebook_runs(path, tmp_path):
+def test_a_notebook_runs(path, kernel, tmp_path):
     book = nbformat.read(path, as_version=4)
     assert not any(cell.get("outputs") for cell in book.cells), "outputs are not stored"
-    setup = nbformat.v4.new_code_cell("import warnings\nwarnings.simplefilter('error')")
-    book.cells.insert(0, setup)
-    client = nbclient.NotebookClient(
-        book, timeout=300, kernel_name="python3", resources={"metadata": {"path": str(tmp_path)}}
-    )
-    client.execute(env=os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))})
+    begin = f"%reset -f\nimport os, warnings\nos.chdir({str(tmp_path)!r})\nwarnings.simplefilter('error')\ndel os, warnings"
+    book.cells.insert(0, nbformat.v4.new_code_cell(begin))
+    client = nbclient.NotebookClient(book, timeout=300, km=kernel)
+    try:
+        client.execute()
+    finally:
+        client.kc.stop_channels()
     shown = [cell for cell in book.cells if cell.get("outputs")]
     assert len(shown) >= 4
     assert any("text/html" in output.get("data", {}) for cell in shown for output in cell["outputs"])

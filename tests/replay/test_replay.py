@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import replace
 from hashlib import sha256
+from pathlib import Path
 
 import numpy as np
 import polars as pl
@@ -27,6 +29,18 @@ FIT = cc.Fit(epochs=2)
 
 def kept(tmp_path, made=None, candles=MARKET):
     return run_study(made or study(), candles, runs=tmp_path)
+
+
+@pytest.fixture(scope="module")
+def first(tmp_path_factory):
+    """The folder of a run, which stays as it is."""
+    return kept(tmp_path_factory.mktemp("first"))[1]
+
+
+@pytest.fixture
+def run(first, tmp_path):
+    """The same run in a folder that may be changed."""
+    return Path(shutil.copytree(first, tmp_path / first.name))
 
 
 @pytest.mark.parametrize(
@@ -65,34 +79,31 @@ def tampered(folder, name, change):
     manifest.write_text(json.dumps(held))
 
 
-def test_the_first_stage_that_differs_is_named(tmp_path):
-    _, folder = kept(tmp_path)
-    tampered(folder, "forecasts", lambda table: table.with_columns(mean=pl.col("mean") * 1.001))
-    report = cc.replay(folder)
+def test_the_first_stage_that_differs_is_named(run):
+    tampered(run, "forecasts", lambda table: table.with_columns(mean=pl.col("mean") * 1.001))
+    report = cc.replay(run)
     assert report.first_difference == "forecasts" and not report.is_equal
     assert next(status for stage, status, _, _ in report.stages if stage == "weights") == "equal"
     assert "differs from forecasts on. Most likely: your own code" in str(report)
 
 
-def test_other_versions_are_the_reason(tmp_path):
-    _, folder = kept(tmp_path)
-    tampered(folder, "positions", lambda table: table.with_columns(position=-pl.col("position")))
-    manifest = folder / "manifest.json"
+def test_other_versions_are_the_reason(run):
+    tampered(run, "positions", lambda table: table.with_columns(position=-pl.col("position")))
+    manifest = run / "manifest.json"
     held = json.loads(manifest.read_text())
     now = held["environment"]["packages"]["numpy"]
     held["environment"]["packages"]["numpy"] = "1.0"
     manifest.write_text(json.dumps(held))
-    assert cc.replay(folder).reason == f"numpy 1.0, now {now}"
+    assert cc.replay(run).reason == f"numpy 1.0, now {now}"
 
 
-def test_equal_values_in_other_bytes_are_no_difference(tmp_path):
-    _, folder = kept(tmp_path)
-    path = folder / "equity.parquet"
+def test_equal_values_in_other_bytes_are_no_difference(run):
+    path = run / "equity.parquet"
     pl.read_parquet(path).write_parquet(path, compression="lz4")
-    held = json.loads((folder / "manifest.json").read_text())
+    held = json.loads((run / "manifest.json").read_text())
     held["files"][path.name] = {"sha256": sha256(path.read_bytes()).hexdigest(), "bytes": path.stat().st_size}
-    (folder / "manifest.json").write_text(json.dumps(held))
-    report = cc.replay(folder)
+    (run / "manifest.json").write_text(json.dumps(held))
+    report = cc.replay(run)
     assert report.is_equal
     assert ("equity", "equal values, other bytes") in [stage[:2] for stage in report.stages]
 
@@ -163,16 +174,14 @@ def test_results_of_a_comparison_are_replayed(tmp_path):
         cc.replay(folder)
 
 
-def test_what_is_no_run_is_refused(tmp_path):
-    _, folder = kept(tmp_path)
-    for read in (cc.replay, lambda place: cc.diff(folder, place)):
+def test_what_is_no_run_is_refused(first, tmp_path):
+    for read in (cc.replay, lambda place: cc.diff(first, place)):
         with pytest.raises(RunError, match="is no run; expected a folder that `candlecast run` wrote"):
             read(tmp_path / "nothing")
 
 
-def test_a_run_says_what_it_was_computed_with(tmp_path):
-    _, folder = kept(tmp_path)
-    held = json.loads((folder / "manifest.json").read_text())["environment"]
+def test_a_run_says_what_it_was_computed_with(first):
+    held = json.loads((first / "manifest.json").read_text())["environment"]
     assert held == environment()
     assert held["packages"]["numpy"] == np.__version__ and len(held["code"]) == 64
     assert differences(held, held) == []
@@ -180,10 +189,9 @@ def test_a_run_says_what_it_was_computed_with(tmp_path):
     assert code_digest() == code_digest()
 
 
-def test_two_runs_are_told_apart_in_words(tmp_path):
-    _, one = kept(tmp_path)
+def test_two_runs_are_told_apart_in_words(first, tmp_path):
     _, two = kept(tmp_path, study(model=cc.Ridge(alpha=0.2), costs=cc.Costs(fee_bps=1.0)), MARKET[:580])
-    found = cc.diff(one, two)
+    found = cc.diff(first, two)
     assert found.data[0] == "bars 600, then 580"
     assert "model linear, then ridge" in found.settings and "costs.fee_bps 10.0, then 1.0" in found.settings
     assert found.code == () and any(line.startswith("Sharpe ratio ") for line in found.results)
@@ -223,26 +231,23 @@ def test_lists_of_recipes_differ_by_what_only_one_of_them_has():
     assert list(_settings({"seeds": [1]}, {"seeds": [1, 1]}, "")) == ["seeds 1 entries, then 2 of the same"]
 
 
-def test_a_run_is_equal_to_itself(tmp_path):
-    _, one = kept(tmp_path)
-    found = cc.diff(one, one)
+def test_a_run_is_equal_to_itself(first):
+    found = cc.diff(first, first)
     assert found.is_equal and str(found) == "Data: equal\nCode: equal\nSettings: equal\nResults: equal"
 
 
-def test_other_prices_of_the_same_bars_are_said(tmp_path):
+def test_other_prices_of_the_same_bars_are_said(first, tmp_path):
     other = replace(MARKET, frame=MARKET.frame.with_columns(volume=pl.col("volume") * 2))
-    _, one = kept(tmp_path / "a")
-    _, two = kept(tmp_path / "b", candles=other)
-    assert cc.diff(one, two).data == ("prices or volumes of the same bars differ",)
+    _, two = kept(tmp_path, candles=other)
+    assert cc.diff(first, two).data == ("prices or volumes of the same bars differ",)
 
 
-def test_the_commands(tmp_path, capsys):
-    _, folder = kept(tmp_path)
-    main(["replay", str(folder), "-q", "--json"])
+def test_the_commands(run, capsys):
+    main(["replay", str(run), "-q", "--json"])
     assert json.loads(capsys.readouterr().out)["is_equal"] is True
-    main(["diff", str(folder), str(folder), "--json"])
+    main(["diff", str(run), str(run), "--json"])
     assert json.loads(capsys.readouterr().out)["settings"] == []
-    main(["audit", str(folder), "-q", "--json"])
+    main(["audit", str(run), "-q", "--json"])
     assert json.loads(capsys.readouterr().out)["passed"] is True
 
 
@@ -281,18 +286,17 @@ def test_study_files_that_cannot_be_used(tmp_path, capsys, text, said):
     assert said in capsys.readouterr().err
 
 
-def test_a_run_says_with_what_it_was_computed_wherever_it_is_read(tmp_path):
+def test_a_run_says_with_what_it_was_computed_wherever_it_is_read(run, tmp_path):
     """Also a result that is traded in another way, or whose page is made again, elsewhere and later."""
-    _, folder = kept(tmp_path)
-    manifest = folder / "manifest.json"
+    manifest = run / "manifest.json"
     held = json.loads(manifest.read_text())
     held["environment"]["processor"] = "an abacus"
     manifest.write_text(json.dumps(held))
-    result = cc.load_run(folder)
+    result = cc.load_run(run)
     assert result.environment == held["environment"]
     again = result.rebacktest(cash=50.0).save(tmp_path / "again")
     assert json.loads((again / "manifest.json").read_text())["environment"] == held["environment"]
-    assert "an abacus" in result.report(folder / "report.html").read_text()
+    assert "an abacus" in result.report(run / "report.html").read_text()
 
 
 @pytest.mark.parametrize(
@@ -306,13 +310,12 @@ def test_a_run_says_with_what_it_was_computed_wherever_it_is_read(tmp_path):
     ],
     ids=["a number", "packages", "versions", "long", "many"],
 )
-def test_an_environment_of_another_form_is_refused(tmp_path, wrong):
-    _, folder = kept(tmp_path)
-    manifest = folder / "manifest.json"
+def test_an_environment_of_another_form_is_refused(run, wrong):
+    manifest = run / "manifest.json"
     manifest.write_text(json.dumps(json.loads(manifest.read_text()) | {"environment": wrong}))
     for read in (cc.load_run, cc.replay, lambda place: cc.diff(place, place)):
         with pytest.raises(RunError, match="its 'environment' is not what candlecast writes"):
-            read(folder)
+            read(run)
 
 
 @pytest.mark.parametrize(
