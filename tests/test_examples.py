@@ -109,7 +109,9 @@ def kernel():
 def test_a_notebook_runs(path, kernel, tmp_path):
     book = nbformat.read(path, as_version=4)
     assert not any(cell.get("outputs") for cell in book.cells), "outputs are not stored"
-    begin = f"%reset -f\nimport os, warnings\nos.chdir({str(tmp_path)!r})\nwarnings.simplefilter('error')\ndel os, warnings"
+    begin = (
+        f"%reset -f\nimport os, warnings\nos.chdir({str(tmp_path)!r})\nwarnings.simplefilter('error')\ndel os, warnings"
+    )
     book.cells.insert(0, nbformat.v4.new_code_cell(begin))
     client = nbclient.NotebookClient(book, timeout=300, km=kernel)
     try:

@@ -83,7 +83,7 @@ SLIPS = [
             ),
             (
                 "unknown-as-known",
-                'is_known = pl.col("known_at") <= moment',
+                'is_known = pl.col("known_at") <= last',
                 'is_known = pl.col("known_at").is_not_null()',
             ),
             ("lengths-unchecked", 'if before["time"].equals(after["time"]):', 'if before["time"].len() > 0:'),
