@@ -19,7 +19,7 @@ from candlecast.candles.infill import is_interpolated
 from candlecast.candles.smoothing import smoothing
 from candlecast.candles.stale import Stretch, opens
 from candlecast.candles.ticks import ticks
-from candlecast.candles.volumes import early_activity
+from candlecast.candles.volumes import early_activity, volume_timing
 from candlecast.errors import CandleError
 from candlecast.interval import SECONDS
 from candlecast.text.formatting import count, percent
@@ -380,7 +380,7 @@ def _untraded_prices(candles: Candles) -> list[dict[str, object]]:
     weekends = fills.is_filled_weekend(candles) & ~invented
     spikes = fills.is_spike(candles)
     spikes &= fills.are_many(spikes)
-    timing = candles.volume_timing
+    timing = volume_timing(candles)
     volume = np.full(len(candles), timing.is_early)
     early = (
         f"correlation of volume with the range of its own bar {timing.own:.2f}, with that of the next {timing.next:.2f}"

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import polars as pl
 
-from candlecast.candles import gaps, intake, issues, mend, repeats, resample, sessions, volumes
+from candlecast.candles import gaps, intake, issues, mend, repeats, resample, sessions
 from candlecast.candles.clock import DAY, Breaks, TradingClock, local_time
 from candlecast.errors import CandleError, ConfigError, said
 from candlecast.interval import Interval
@@ -313,11 +313,6 @@ class Candles:
     def is_repeated(self) -> np.ndarray:
         """Bool (time,): the bar belongs to a stretch that occurred before; see `candles.repeats`. Retrospective."""
         return repeats.is_repeated(self)
-
-    @cached_property
-    def volume_timing(self) -> volumes.VolumeTiming:
-        """How the volume follows the range of its own bar and of the next; see `candles.volumes`. Retrospective."""
-        return volumes.volume_timing(self)
 
     @cached_property
     def _is_sound(self) -> bool:

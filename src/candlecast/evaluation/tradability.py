@@ -20,7 +20,7 @@ from candlecast.candles.offsets import offsets
 from candlecast.candles.smoothing import smoothing
 from candlecast.candles.stale import opens
 from candlecast.candles.ticks import ticks
-from candlecast.candles.volumes import early_activity
+from candlecast.candles.volumes import early_activity, volume_timing
 from candlecast.candles.weekend_quotes import weekend_quotes
 from candlecast.evaluation.price_level import price_level
 from candlecast.sources.files import as_candles
@@ -266,7 +266,7 @@ def tradability(candles: Candles, *, first: int = 0) -> Tradability:
         is_stationary=level.is_stationary,
         missing_days_share=missing,
         has_missing_days=are_chosen(candles, missing),
-        has_early_volume=candles.volume_timing.is_early,
+        has_early_volume=volume_timing(candles).is_early,
         early_activity=tuple(sorted({*shifted, *early_activity(candles)})),
         invented_share=_mean(invented),
         flat_share=_mean(fills.is_repeat(candles)),
