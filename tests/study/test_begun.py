@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import candlecast as cc
@@ -167,6 +168,18 @@ def test_costs_that_see_the_fills_count(candles):
     with pytest.raises(KeyboardInterrupt):
         result.rebacktest(costs=cc.Costs(fee_bps=3, extra=meter), ledger=ledger)
     assert begun(ledger) == [True, False, True]
+
+
+def test_costs_of_users_make_no_trials_alike(candles):
+    """Trials are compared as if trading were free where a cost might be chosen to hide by how much they differ."""
+
+    def noise(units, price, volume):
+        return 200.0 * (int(volume) % 2)
+
+    free, noisy = (study(cc.FollowDirection(), costs=each) for each in (cc.Costs.free(), cc.Costs(extra=noise)))
+    free, noisy = (each.run(candles, ledger=Ledger.in_memory()).trial for each in (free, noisy))
+    assert not np.allclose(noisy.returns, free.returns)
+    assert np.allclose(noisy.outline.values, free.outline.values)
 
 
 def test_comparisons_count(candles):

@@ -161,7 +161,9 @@ class Costs:
         >>> Costs.binance_perpetual().of_holding().per_side_bps
         0.0
         """
-        return replace(self, fee_bps=0.0, maker_fee_bps=None, slippage_bps=0.0, half_spread_bps=0.0, impact_bps=0.0)
+        return replace(
+            self, fee_bps=0.0, maker_fee_bps=None, slippage_bps=0.0, half_spread_bps=0.0, impact_bps=0.0, extra=None
+        )
 
     @property
     def per_side_bps(self) -> float:

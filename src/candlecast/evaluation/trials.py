@@ -55,14 +55,18 @@ def trial_of(
     model: str,
     skills: tuple[np.ndarray, np.ndarray],
     searches: Sequence[Searched] = (),
+    free: Callable[[], BacktestResult] | None = None,
 ) -> Trial:
     """The trial of a study: its net returns, by data, choices and code.
 
+    free: gives the same account without trading costs, by which the trial is compared with others where costs are code of the
+        user's: what such costs take in all trials would make them alike, and what they take in each would make them unlike.
     skills: of the forecast, and the times at which its outcomes are known; see `ledger.profile_of`.
     searches: hyper-parameters that were tried inside training parts.
     """
     from candlecast import __version__
 
+    compared = free() if free and identities(recipe.get("costs")) else result
     times = result.equity["time"].dt.replace_time_zone(None).to_numpy()[1:]
     return Trial(
         data=subject.data,
@@ -78,9 +82,9 @@ def trial_of(
         target=subject.target,
         profile=profile_of(
             times,
-            result.returns,
+            compared.returns,
             step=subject.interval.microseconds,
-            benchmark=result.benchmark_returns,
+            benchmark=compared.benchmark_returns,
             skills=skills,
         ),
         sketches=subject.sketches,

@@ -118,7 +118,7 @@ class Traded:
 
 def break_even_of(prepared: Prepared, *, costs: Costs, cash: float) -> float:
     """`Traded.break_even_bps` of an account that is prepared."""
-    held = replace(costs.of_holding(), extra=None)
+    held = costs.of_holding()
     return _highest(lambda cost: prepared.final_equity(replace(held, fee_bps=cost), cash) > cash)
 
 

@@ -325,6 +325,7 @@ class PanelResult:
             subject_of(self.panel, self.target),
             model=self.model,
             skills=skills_of(self.panel, self.coefficients, self.target.horizon),
+            free=lambda: self.traded.run(self.weights[self.model], costs=self.costs.of_holding()),
         )
 
     @property

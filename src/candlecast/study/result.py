@@ -257,6 +257,9 @@ class StudyResult:
             model=self.model,
             skills=skills(self.forecast, self.primary_target),
             searches=self.searches,
+            free=lambda: backtest(
+                self.candles, self.positions[self.model], costs=self.costs.of_holding(), cash=self.cash
+            ),
         )
 
     @property

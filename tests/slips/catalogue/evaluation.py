@@ -353,7 +353,10 @@ SLIPS = [
         "study",
         "evaluation/trials.py",
         "tests/study/test_begun.py",
-        [("nobody-sees", "if sees_results(recipe):", "if False:")],
+        [
+            ("nobody-sees", "if sees_results(recipe):", "if False:"),
+            ("costs-make-alike", 'if free and identities(recipe.get("costs")) else result', "if False else result"),
+        ],
     ),
     *slips(
         "audit",
