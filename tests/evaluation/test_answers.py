@@ -79,7 +79,7 @@ def test_an_objection_is_the_reason_and_one_about_the_length_is_not_enough_data(
     leak = Objection("No verdict: the audit of the study failed.", "", is_of_forecast=True)
     assert forecast(against=(leak,)).sentence == "The audit of the study failed."
     assert pay(against=(leak,)).answer == "no"
-    short = Objection("No edge found: the record is too short to trust its tests.", "", is_of_length=True)
+    short = Objection("No edge found: the record may lack rare large losses.", "", is_of_length=True)
     assert pay(against=(short,), is_significant=True).answer == NOT_ENOUGH
     of_gains = Objection("No edge found: it was earned inside the spread.", "", is_of_gains=True)
     assert "does not grow" in pay(against=(of_gains,)).sentence

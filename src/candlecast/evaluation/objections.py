@@ -496,5 +496,5 @@ def cautions(evidence: Evidence, *, sharpe: float) -> tuple[str, ...]:
 def _doubtful(evidence: Evidence) -> Objection | None:
     if not evidence.doubt:
         return None
-    headline = "No edge found: the record is too short to trust its tests."
+    headline = "No edge found: the record may lack rare large losses."
     return Objection(headline, evidence.doubt, is_of_length=True)
