@@ -33,9 +33,9 @@ def core(model: Model, fitted: Fitted) -> Core:
         if type(model) is Conformal and isinstance(fitted, FittedConformal):
             model, fitted = model.model, fitted.fitted
         elif type(model) is Search and isinstance(fitted, FittedSearch):
-            parameters = next(one.parameters for one in fitted.searched if one.is_chosen)
+            parameters = fitted.chosen.parameters
             chosen += repr(sorted(parameters.items()))
-            model, fitted = model.chosen(fitted.searched), fitted.fitted
+            model, fitted = model.made_of(fitted.chosen), fitted.fitted
         else:
             return Core(model, fitted, chosen)
 

@@ -62,7 +62,7 @@ def trial_of(
     free: gives the same account without trading costs, by which the trial is compared with others where costs are code of the
         user's: what such costs take in all trials would make them alike, and what they take in each would make them unlike.
     skills: of the forecast, and the times at which its outcomes are known; see `ledger.profile_of`.
-    searches: hyper-parameters that were tried inside training parts.
+    searches: hyper-parameters that were chosen inside training parts.
     """
     from candlecast import __version__
 

@@ -19,14 +19,18 @@ from candlecast.ledger.sketch import Sketch
 
 @dataclass(frozen=True)
 class Searched:
-    """One configuration tried inside the training part of a fold. `error`: mean squared error there, over naive's."""
+    """The configuration that was chosen inside the training part of a fold.
+
+    `number`: in the order in which they were tried; `error`: mean squared error there, over naive's. `is_chosen`: False of the
+    others, which ledgers of older versions hold too.
+    """
 
     symbol: str
     fold: int
     number: int
     parameters: Mapping[str, Any]
     error: float
-    is_chosen: bool
+    is_chosen: bool = True
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,7 +39,7 @@ class Trial:
 
     `data` is the fingerprint of the candles; `study` every choice that decides the returns, as JSON values, with the user's
     own functions as digests; `code` the version of candlecast. `times` are the closes of the bars, datetime64[us], strictly
-    rising, and `returns` their simple net returns, both (time,). `searches` are configurations tried inside training parts
+    rising, and `returns` their simple net returns, both (time,). `searches` are configurations chosen inside training parts
     to find this one: recorded but not counted, since their choice used no test data. `target` names what was forecast.
     `profile` is used to compare trials; computed from the returns when not given. `sketches` of the assets by symbol: the ledger
     keeps them, and its trials come back without. `recorded_as`: of a trial that comes from a ledger, the identity that it was

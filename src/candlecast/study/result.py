@@ -61,7 +61,7 @@ class StudyResult:
     `break_even` take the studied model's of the latter); `folds` has one
     row per fold (`fold`, `train_first`, `train_last`, `test_first`, `test_last`: closes of bars); `losses` one row per
     fold, seed and epoch (`train`, `valid`); `lost` counts bars that could not be learnt from, by cause; `tensors` what
-    each job learnt; `searches` what was tried inside training parts; `trial_count` the trials that were counted when this one
+    each job learnt; `searches` what was chosen inside training parts; `trial_count` the trials that were counted when this one
     was recorded, None before; `ledger` where it is recorded, that of the folder `runs` when None; `environment` what it was
     computed with (`candlecast.recipes.environment`), None where that is not known; `digests` those of the parts that the study
     made (`candlecast.study.seal`); `unjudged` the forecasts, by model, of bars that a pretrained model may know, for figures

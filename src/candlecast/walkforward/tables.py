@@ -14,16 +14,16 @@ from candlecast.walkforward.walk import FoldForecast
 
 
 def searches(parts: list[FoldForecast]) -> tuple[Searched, ...]:
-    """What was tried for each asset and fold, once for all seeds."""
-    tried = [each for part in parts for each in _searched(part.fitted)]
-    return tuple({(each.symbol, each.fold, each.number): each for each in tried}.values())
+    """What was chosen for each asset and fold, once for all seeds."""
+    found = [each for part in parts for each in _chosen(part.fitted)]
+    return tuple({(each.symbol, each.fold): each for each in found}.values())
 
 
-def _searched(fitted: Fitted) -> tuple[Searched, ...]:
-    """What was tried for one job, within an interval around the chosen model too."""
+def _chosen(fitted: Fitted) -> tuple[Searched, ...]:
+    """What was chosen for one job, within an interval around the model too."""
     if isinstance(fitted, FittedConformal):
-        return _searched(fitted.fitted)
-    return fitted.searched if isinstance(fitted, FittedSearch) else ()
+        return _chosen(fitted.fitted)
+    return (fitted.chosen,) if isinstance(fitted, FittedSearch) else ()
 
 
 def lost(parts: list[FoldForecast]) -> dict[str, int]:

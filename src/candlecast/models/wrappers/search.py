@@ -46,8 +46,9 @@ class Search:
     are suggested before the first of them is scored; those that differ in nothing but their step size train as one fleet, over
     all folds and assets. `window` is the longest among them. Needs the extra `optuna`.
 
-    All configurations are written into the ledger. They do not count as trials, since no choice has seen the test part: the
-    search is one trial.
+    The configuration that is chosen for each fold is kept, and written into the ledger. The others do not count as trials, since
+    no choice has seen the test part: the search is one trial. They are not kept either: they are scored on bars that an earlier
+    fold, or another study, tests, and who knew their errors could choose by these.
     """
 
     space: Callable[[optuna.Trial], Model]
@@ -80,28 +81,27 @@ class Search:
         inner = [
             replace(group[0], fold=nested(group[0].fold, horizon=group[0].samples.horizon)) for group in groups.values()
         ]
-        searched = self._searched(inner, progress)
-        chosen: dict[int, tuple[Searched, ...]] = {}
+        chosen: dict[int, Searched] = {}
         models: dict[int, Model] = {}
-        for group, tried in zip(groups.values(), searched, strict=True):
-            model = self.chosen(tried)
+        for group, found in zip(groups.values(), self._best(inner, progress), strict=True):
+            model = self.made_of(found)
             models |= {id(job): model for job in group}
-            chosen |= {id(job): tried for job in group}
+            chosen |= {id(job): found for job in group}
         for fitted, job in _fitted([(models[id(job)], job) for job in jobs], progress):
             yield FittedSearch(fitted, job, chosen[id(job)])
 
     def restore(self, job: Job, tensors: Mapping[str, np.ndarray]) -> FittedSearch:
         """What `fit` made of the job, from its `tensors()`."""
-        tried = tuple(Searched(**values) for values in json.loads(bytes(tensors["search"])))
+        chosen = Searched(**json.loads(bytes(tensors["search"])))
         own = {name: value for name, value in tensors.items() if name != "search"}
-        return FittedSearch(self.chosen(tried).restore(job, own), job, tried)
+        return FittedSearch(self.made_of(chosen).restore(job, own), job, chosen)
 
-    def chosen(self, searched: Sequence[Searched]) -> Model:
-        """The model of the configuration that was chosen among those `searched` for one job."""
-        return self._model(next(one.parameters for one in searched if one.is_chosen))
+    def made_of(self, chosen: Searched) -> Model:
+        """The model of a configuration that was chosen."""
+        return self._made(_optuna().trial.FixedTrial(dict(chosen.parameters)))
 
-    def _searched(self, inner: Sequence[Job], progress: Listener) -> list[tuple[Searched, ...]]:
-        """All that was tried for each of the inner jobs, in the order in which it was suggested."""
+    def _best(self, inner: Sequence[Job], progress: Listener) -> list[Searched]:
+        """The configuration of least error in each of the inner jobs."""
         optuna = _optuna()
         with _silent.block():
             studies = [optuna.create_study(sampler=optuna.samplers.TPESampler(seed=_seed(job))) for job in inner]
@@ -115,23 +115,11 @@ class Search:
                 for (study, _, trial), (_, job) in zip(asked, tried, strict=True):
                     study.tell(trial, errors[id(job)])
                 progress(Progress("search", first + count, self.trials, f"{len(inner)} training parts"))
+        best = [(study.best_trial, job) for study, job in zip(studies, inner, strict=True)]
         return [
-            tuple(
-                Searched(
-                    job.symbol,
-                    job.fold.index,
-                    trial.number,
-                    trial.params,
-                    float(trial.value),
-                    trial.number == study.best_trial.number,
-                )
-                for trial in study.trials
-            )
-            for study, job in zip(studies, inner, strict=True)
+            Searched(job.symbol, job.fold.index, trial.number, trial.params, float(trial.value or 0.0))
+            for trial, job in best
         ]
-
-    def _model(self, parameters: Mapping[str, Any]) -> Model:
-        return self._made(_optuna().trial.FixedTrial(dict(parameters)))
 
     def _made(self, trial: Any) -> Model:
         model = self.space(trial)
@@ -152,11 +140,11 @@ class Search:
 
 @dataclass(frozen=True, eq=False)
 class FittedSearch(Unpickled):
-    """What the chosen model learnt, and what was `searched` before."""
+    """What the chosen model learnt, and the configuration that was `chosen`."""
 
     fitted: Fitted
     job: Job
-    searched: tuple[Searched, ...]
+    chosen: Searched
 
     @property
     def losses(self) -> np.ndarray:
@@ -169,8 +157,8 @@ class FittedSearch(Unpickled):
 
     def tensors(self) -> Mapping[str, np.ndarray]:
         """All that `Search.restore` needs."""
-        tried = json.dumps([asdict(one) for one in self.searched]).encode()
-        return {**self.fitted.tensors(), "search": np.frombuffer(tried, np.uint8)}
+        chosen = json.dumps(asdict(self.chosen)).encode()
+        return {**self.fitted.tensors(), "search": np.frombuffer(chosen, np.uint8)}
 
 
 def _fitted(tried: Sequence[tuple[Model, Job]], progress: Listener) -> Iterator[tuple[Fitted, Job]]:
