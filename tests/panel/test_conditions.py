@@ -171,6 +171,34 @@ def test_a_gain_that_nobody_could_have_had_is_no_edge(make, headline):
     assert not result.verdict.pays
 
 
+def falling():
+    """Assets that move half as much as a falling market, or nearly twice as much, for 60 bars at a time: the latter fall more."""
+    generator, bars = np.random.default_rng(1), 2 * BARS
+    market, made = generator.normal(-0.003, 0.012, bars), []
+    for seed in range(2 * ASSETS):
+        candles = synthetic.random_walk(bars, seed=seed, volatility=0.008).candles
+        beta = np.repeat(generator.choice([0.5, 1.8], -(-bars // 60)), 60)[:bars]
+        logs = beta * (market + np.diff(np.log(candles.close), prepend=np.log(candles.open[0])))
+        close = 100 * np.exp(np.cumsum(logs))
+        opened = np.concatenate([[100.0], close[:-1]])
+        width = np.exp(0.5 * np.abs(generator.normal(0, 0.012, (2, bars))) * beta)
+        high, low = np.maximum(opened, close) * width[0], np.minimum(opened, close) / width[1]
+        prices = {"open": opened, "high": high, "low": low, "close": close}
+        made.append(
+            replace(candles, frame=candles.frame.with_columns(**{name: pl.Series(v) for name, v in prices.items()}))
+        )
+    return named(made)
+
+
+def test_weights_that_are_short_of_what_moves_most_need_more_than_the_fall_of_the_market():
+    study = replace(STUDY, features=cc.Features(cc.cross_rank(cc.realized_volatility(10))), rule=cc.RankWeights())
+    result = study.run(falling(), ledger=Ledger.in_memory())
+    unknown = verdict_with(result, replace(result.conditions, market_returns=np.empty(0))).evidence
+    known = result.verdict.evidence
+    assert unknown.return_p_adjusted < 0.05 and unknown.timing_p_adjusted < 0.05
+    assert known.timing_p_adjusted > 0.05 and not result.verdict.pays
+
+
 def test_a_crash_of_all_assets_that_the_tested_part_lacks_is_not_earned():
     study = replace(
         STUDY,

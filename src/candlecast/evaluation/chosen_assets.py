@@ -1,10 +1,10 @@
-"""Assets of a panel that may have been chosen by the results of earlier trials: how many of the tried ones it leaves out.
+"""Assets that may have been chosen by the results of earlier trials: how many of the tried ones are left out.
 
 Earlier trials count where they are of the same time and have assets in common with the panel: panels that share more than a
 twentieth of them, and studies of one asset if half of them were studied so. An asset is known again by its symbol, also in a
 pair with another currency, and by its returns (`ledger.sketch`). A panel whose account and forecasts agree with those of an
 earlier one, but only at other dates, is of the same assets, dated otherwise: which of these are left out cannot be seen, but how
-many.
+many. A study of one asset of an earlier panel, which shows each by itself, is judged as the best of as many.
 """
 
 from __future__ import annotations
@@ -54,9 +54,21 @@ def chosen_assets(own: Entry, before: Sequence[Entry]) -> Chosen:
     return Chosen(len(tried), len(tried) - sum(each in known for each in tried))
 
 
+def assets_beside(own: Entry, before: Sequence[Entry]) -> int:
+    """How many other assets the largest earlier panel has in which the asset of a study is, at the same time."""
+    begin, end = own.profile.span
+    panels = [
+        each for each in before if len(each.assets) > 1 and each.profile.span[0] < end and begin < each.profile.span[1]
+    ]
+    known = _known(own, panels)
+    return max(
+        (len(each.assets) - 1 for each in panels if any(asset_of(one) in known for one in each.assets)), default=0
+    )
+
+
 def _known(own: Entry, earlier: Sequence[Entry]) -> dict[str, str]:
-    """Assets of earlier trials that are in the panel, each with its symbol there."""
-    found = {asset_of(symbol): symbol for symbol in own.assets}
+    """Assets of earlier trials that are in a trial, each with its symbol there."""
+    found = {asset_of(symbol): symbol for symbol in own.symbols}
     sketches: dict[str, dict[Sketch, None]] = {}
     known = {}
     for entry in earlier:
@@ -66,7 +78,7 @@ def _known(own: Entry, earlier: Sequence[Entry]) -> dict[str, str]:
                 known[asset] = found[asset]
             elif symbol in entry.sketches:
                 sketches.setdefault(asset, {})[entry.sketches[symbol]] = None
-    named = [symbol for symbol in own.assets if symbol in own.sketches]
+    named = [symbol for symbol in own.symbols if symbol in own.sketches]
     columns = [(asset, sketch) for asset, own_sketches in sketches.items() for sketch in own_sketches]
     alike = are_alike([own.sketches[symbol] for symbol in named], [sketch for _, sketch in columns])
     for row, column in np.argwhere(alike):

@@ -67,7 +67,7 @@ class Conditions:
     static_returns: returns per bar of an account with a constant position, with the same financing and no trading costs: the
         mean position of this one, or, where the forecast is of volatility, less of it with the same risk (`is_at_equal_risk`);
         empty where not known. expanding_returns: the same with the mean position so far, at each bar, in place of that of the
-        whole record.
+        whole record. market_returns: of a panel, those of the mean positions with the account's beta to the universe beside them.
     persistence: whether the positions are slow and go against the price, so that the timing test needs a correction.
     followed_share: the share of the gain that positions keep where they are a function of the forecast alone
         (`evaluation.following`); NaN where the rule is candlecast's, or nothing is gained.
@@ -104,6 +104,7 @@ class Conditions:
     leaks: tuple[str, ...] = ()
     static_returns: np.ndarray = field(default_factory=lambda: np.empty(0), compare=False, repr=False)
     expanding_returns: np.ndarray = field(default_factory=lambda: np.empty(0), compare=False, repr=False)
+    market_returns: np.ndarray = field(default_factory=lambda: np.empty(0), compare=False, repr=False)
     is_at_equal_risk: bool = False
     persistence: Persistence = Persistence()
     followed_share: float = math.nan

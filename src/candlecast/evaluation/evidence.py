@@ -45,8 +45,9 @@ class Evidence:
     timing_p: timing test, by bootstrap: the null hypothesis is a mean log return no higher than that of an account that holds
         the mean position, with the same financing. A constant exposure earns drift or interest, and is no skill. Where the
         forecast is of volatility, that account holds less, so that its risk is the same (`Conditions.static_returns`). The
-        larger p-value of two tests: against the mean position of the whole record, and against that of the bars so far; corrected
-        where positions are slow and go against the price (`stats.persistence`).
+        largest p-value of up to three tests: against the mean position of the whole record, against that of the bars so far, and,
+        of a panel, against the mean positions with the account's beta to the universe beside them; corrected where positions
+        are slow and go against the price (`stats.persistence`).
     sharpe_difference: Sharpe ratio per year less that of buy-and-hold, with its 95 % confidence interval
         `sharpe_difference_low` to `sharpe_difference_high`; sharpe_p: test of the Sharpe difference: the null hypothesis is
         zero or less.
@@ -206,7 +207,7 @@ def _account_p_values(growth: np.ndarray, conditions: Conditions, *, is_ruined: 
     if not len(growth):
         return math.nan, math.nan
     p_values = []
-    for static in (conditions.static_returns, conditions.expanding_returns):
+    for static in (conditions.static_returns, conditions.expanding_returns, conditions.market_returns):
         if p_values and len(static) != len(growth):
             continue
         held = log_returns(np.maximum(static, RUINED)) if len(static) == len(growth) else np.zeros(len(growth))

@@ -253,6 +253,8 @@ def pay_words(
 
 def _static_words(evidence: Evidence) -> str:
     """What the static account of the timing test holds, whose return is compared."""
+    if evidence.conditions.assets:
+        return "that of the mean positions, and of these with its beta to the universe"
     return "that of holding at equal risk" if evidence.conditions.is_at_equal_risk else "the mean position's"
 
 
@@ -300,6 +302,8 @@ def trial_words(observations: int, trained: int, evidence: Evidence) -> str:
             f", {trial_count.family:,} of this market, interval and target; effective number of trials: "
             f"{trial_count.forecasts:.1f} as forecasts, {trial_count.trades:.1f} as strategies"
         )
+    if trial_count.beside:
+        words += f"; it is one of {trial_count.beside + 1:,} assets of an earlier panel, each of which counts"
     for name, own, directions in (
         ("forecast", trial_count.forecast_own, trial_count.forecast_directions),
         ("account", trial_count.trade_own, trial_count.trade_directions),

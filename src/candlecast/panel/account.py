@@ -103,17 +103,32 @@ class Traded:
         if is_expanding:
             mean = np.cumsum(tested, axis=0) / np.arange(1, len(tested) + 1)[:, None]
             mean = np.concatenate([np.zeros((1, tested.shape[1])), mean[:-1]])
-        times = result.equity["time"].dt.replace_time_zone(None).to_numpy()
-        rows = np.searchsorted(self.panel.times, times)
-        inside = (rows < len(self.panel)) & (self.panel.times[np.minimum(rows, len(self.panel) - 1)] == times)
-        closes = np.full((len(times), tested.shape[1]), np.nan)
-        closes[inside] = self.panel.closes[rows[inside]]
-        simple = np.diff(carried(closes), axis=0) / carried(closes)[:-1]
         financing = np.diff(result.equity["financing"].to_numpy())
         before = result.equity["equity"].to_numpy()[:-1]
         paid = np.divide(financing, before, out=np.zeros(len(before)), where=before > 0)
-        held = mean[np.clip(rows[:-1] - self.first, 0, len(mean) - 1)]
-        return (np.nan_to_num(simple) * held).sum(axis=1) - paid
+        return self._returns_of(mean, result) - paid
+
+    def market_returns(self, result: BacktestResult, static: np.ndarray) -> np.ndarray:
+        """The `static` returns, (bars - 1,), with the account's beta to the universe beside them: constant, whatever is held.
+
+        Weights may add up to nothing and still move with the market, as those that are short of the assets which move most.
+        """
+        listed = universe_weights(self.panel)[self.first : self.last + 1]
+        universe, bars = self._returns_of(listed, result), len(result.returns_until_ruin)
+        beside = (result.returns_until_ruin - static[:bars]) - np.mean(result.returns_until_ruin - static[:bars])
+        spread = universe[:bars] - universe[:bars].mean()
+        square = float(spread @ spread)
+        return static + (float(beside @ spread) / square if square > 0 else 0.0) * universe
+
+    def _returns_of(self, held: np.ndarray, result: BacktestResult) -> np.ndarray:
+        """Returns by bar, (bars - 1,), of weights at each tested moment, (moments, asset), with no costs."""
+        times = result.equity["time"].dt.replace_time_zone(None).to_numpy()
+        rows = np.searchsorted(self.panel.times, times)
+        inside = (rows < len(self.panel)) & (self.panel.times[np.minimum(rows, len(self.panel) - 1)] == times)
+        closes = np.full((len(times), held.shape[1]), np.nan)
+        closes[inside] = self.panel.closes[rows[inside]]
+        simple = np.diff(carried(closes), axis=0) / carried(closes)[:-1]
+        return (np.nan_to_num(simple) * held[np.clip(rows[:-1] - self.first, 0, len(held) - 1)]).sum(axis=1)
 
 
 def break_even_of(prepared: Prepared, *, costs: Costs, cash: float) -> float:

@@ -141,7 +141,9 @@ def panel_conditions(
         followed: scores (time, asset) that a rule of the user's was given, None for another rule.
         seed: of the bootstraps.
     """
-    static_returns = traded.static_returns(weights, result)[: len(result.returns_until_ruin)]
+    static_returns = traded.static_returns(weights, result)
+    market_returns = traded.market_returns(result, static_returns)[: len(result.returns_until_ruin)]
+    static_returns = static_returns[: len(result.returns_until_ruin)]
     given = replace(
         given,
         break_even_bps=traded.break_even_bps(weights),
@@ -149,6 +151,7 @@ def panel_conditions(
         delayed_return=_annual(traded.run(np.concatenate([np.zeros((1, weights.shape[1])), weights[:-1]]))),
         static_returns=static_returns,
         expanding_returns=traded.static_returns(weights, result, is_expanding=True)[: len(result.returns_until_ruin)],
+        market_returns=market_returns,
     )
     equity = result.equity["equity"].to_numpy()
     if result.ruined_at is not None or not result.fills["is_at_open"].any() or not equity[-1] > equity[0]:

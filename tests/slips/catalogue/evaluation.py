@@ -280,6 +280,7 @@ SLIPS = [
             ("choices-of-the-quote", "            asset = asset_of(symbol)\n", "            asset = symbol\n"),
             ("others-are-choices", "if 2 * len(found) < len(own.assets):", "if False:"),
             ("strangers-are-choices", "> SHARED * len(own.assets)", ">= 0"),
+            ("one-of-many-is-one", "if any(asset_of(one) in known for one in each.assets)", "if False"),
             ("by-name-alone", "alike = are_alike(", "alike = 0 * are_alike("),
         ],
     ),
@@ -389,6 +390,12 @@ SLIPS = [
             ),
             ("no-stretch", "for bars, lost in (*_own_stretches(returns), *worst_stretches):", "for bars, lost in ():"),
         ],
+    ),
+    *slips(
+        "panel",
+        "panel/account.py",
+        "tests/panel/test_conditions.py",
+        [("no-beta", "float(beside @ spread) / square if square > 0 else 0.0", "0.0")],
     ),
     *slips(
         "panel",
