@@ -51,6 +51,7 @@ UNENDED = "choices NOT IN (SELECT choices FROM ended)"
 class Ledger:
     """The trials of a workspace, in `ledger.sqlite` of its folder, which is made with the first trial.
 
+    >>> import numpy as np
     >>> day = np.datetime64("2024-01-01", "us") + np.arange(3) * np.timedelta64(1, "D")
     >>> trial = Trial("d1", {"model": "a"}, "0.1", "BTCUSDT", "1d", "a", 365.0, day, np.array([0.01, 0.0, -0.01]))
     >>> ledger = Ledger.in_memory()
