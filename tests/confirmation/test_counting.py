@@ -13,7 +13,7 @@ from candlecast.confirmation import confirm
 from candlecast.confirmation.counting import judged_as_repetition
 from candlecast.dataset.folds import WalkForward
 from candlecast.evaluation.trials import Subject, begun_of
-from candlecast.features import Features, log_return
+from candlecast.features import Features, log_return, trades_change
 from candlecast.ledger import Ledger
 from candlecast.models import LinearRegression
 from candlecast.sources import synthetic
@@ -64,7 +64,24 @@ def test_assets_that_were_judged_beside_the_run_are_no_repetitions(market):
     run, beside = (studied(each, Ledger.in_memory(), seed=1) for each in (market, synthetic.ar1(1_500, seed=4).candles))
     ledger.record_all([run.trial, beside.trial])
     repeated = studied(market, ledger, seed=2)
-    assert ledger.is_first_repetition(repeated.trial, run.trial)
+    judged = judged_as_repetition(repeated, replace(run, ledger=ledger))
+    assert counts(judged) == counts(run) != counts(repeated)
+
+
+def test_studies_that_are_one_on_their_candles_are_several_on_the_second_source(market):
+    """Of a column that is 0 throughout, all features are alike; the second source has one."""
+    ledger, counted = Ledger.in_memory(), np.random.default_rng(0)
+    own, other = (at_venue(market, seed=seed) for seed in (1, 2))
+    own, other = (
+        each.with_activity(trades=trades)
+        for each, trades in ((own, np.zeros(len(own))), (other, counted.integers(1, 99, len(other)).astype(float)))
+    )
+    studies = [replace(STUDY, features=Features(log_return(), trades_change(bars))) for bars in (2, 5)]
+    runs = [study.run(own, ledger=ledger) for study in studies]
+    assert counts(runs[1])[2] == pytest.approx(1.0, abs=0.1)
+    first, second = (study.run(other, ledger=ledger) for study in studies)
+    assert counts(judged_as_repetition(first, runs[0])) == counts(runs[0])
+    assert judged_as_repetition(second, runs[1]) is second
 
 
 def test_a_run_that_is_not_in_the_ledger_lends_no_level(market):

@@ -101,6 +101,14 @@ def test_assets_that_were_tried_at_other_dates_count(assets, study):
     assert study.run(assets, ledger=ledger).trial_count.left_out == 0
 
 
+def test_members_of_a_universe_are_what_a_panel_is_of(assets, study):
+    ledger = Ledger.in_memory()
+    study.run(assets, ledger=ledger)
+    universe = cc.Universe([(each.symbol, None, None) for each in assets[:16]])
+    found = replace(study, universe=universe).run(assets, ledger=ledger).trial_count
+    assert (found.tried, found.left_out) == (24, 8)
+
+
 def test_panels_without_an_asset_in_common_are_no_choice(assets, study):
     ledger = Ledger.in_memory()
     strangers = synthetic_panel(30, 600, seed=4, ic=0.2).assets

@@ -36,7 +36,7 @@ def chosen_assets(own: Entry, before: Sequence[Entry]) -> Chosen:
     spans = [entry.profile.span for entry in before]
     panels = [entry for entry in before if len(entry.assets) > 1]
     together = [entry for entry, (first, last) in zip(before, spans, strict=True) if first < end and begin < last]
-    known = _known(own, together)
+    known = known_assets(own, together)
     tried: set[str] = set()
     for entry in together:
         assets = set(map(asset_of, entry.assets))
@@ -60,18 +60,18 @@ def assets_beside(own: Entry, before: Sequence[Entry]) -> int:
     panels = [
         each for each in before if len(each.assets) > 1 and each.profile.span[0] < end and begin < each.profile.span[1]
     ]
-    known = _known(own, panels)
+    known = known_assets(own, panels)
     return max(
         (len(each.assets) - 1 for each in panels if any(asset_of(one) in known for one in each.assets)), default=0
     )
 
 
-def _known(own: Entry, earlier: Sequence[Entry]) -> dict[str, str]:
-    """Assets of earlier trials that are in a trial, each with its symbol there."""
+def known_assets(own: Entry, others: Sequence[Entry]) -> dict[str, str]:
+    """Assets of other trials that are in a trial, each with its symbol there."""
     found = {asset_of(symbol): symbol for symbol in own.symbols}
     sketches: dict[str, dict[Sketch, None]] = {}
     known = {}
-    for entry in earlier:
+    for entry in others:
         for symbol in entry.symbols:
             asset = asset_of(symbol)
             if asset in found:

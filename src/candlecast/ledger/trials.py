@@ -139,23 +139,6 @@ class Ledger:
                 found |= {each: Profile.unpack(content) for each, content in rows}
         return found
 
-    def is_first_repetition(self, repeated: Trial, of: Trial) -> bool:
-        """Whether `repeated` is the first trial of the same study on other candles since `of` was recorded.
-
-        Not so if a study has begun since then and never ended: it may have been one. Raises RunError.
-        """
-        study = json.dumps(of.study, sort_keys=True)
-        with self._open() as connection:
-            query = "SELECT coalesce(batch, number) FROM trials WHERE identity = ?"
-            since = [*self._rows(connection, query, (int,), [of.identity])]
-            if not since:
-                return False
-            query = "SELECT identity FROM trials WHERE coalesce(batch, number) > ? AND study = ? AND data != ? "
-            query += "ORDER BY number LIMIT 1"
-            found = [*self._rows(connection, query, (str,), [*since[0], study, of.data])]
-            query = f"SELECT number FROM begun WHERE number > ? AND {UNENDED} LIMIT 1"
-            return found == [(repeated.identity,)] and not [*self._rows(connection, query, (int,), since[0])]
-
     def entries(self) -> list[Entry]:
         """All trials as they are counted, oldest first; none for a workspace without a ledger. Raises RunError."""
         if not self._is_there():

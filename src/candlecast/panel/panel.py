@@ -97,6 +97,11 @@ class Panel:
         return [each.symbol for each in self.assets]
 
     @property
+    def members(self) -> list[str]:
+        """The symbols of those that are members of the universe at some moment, in order; all without a universe."""
+        return [symbol for symbol, own in zip(self.symbols, self.is_member.T, strict=True) if own.any()]
+
+    @property
     def name(self) -> str:
         """The panel in a word or two, for tables and folders."""
         return f"panel of {len(self.assets)}"

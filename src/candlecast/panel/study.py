@@ -131,7 +131,7 @@ class PanelStudy:
             "rule": describe(self.rule),
             "costs": describe(self.costs),
             "cash": self.cash,
-            "assets": panel.symbols,
+            "assets": panel.members,
             "universe": universe and {"symbols": len(universe.symbols), "fingerprint": universe.fingerprint},
             "baselines": [describe(each) for each in self.baselines_on(features)],
             "seeds": self.seeds,
