@@ -11,7 +11,7 @@ from typing import Any
 
 from .children import Children, Moments
 
-KILLS = int(os.environ.get("CANDLECAST_KILLS", "4"))
+KILLS = int(os.environ.get("CANDLECAST_KILLS", "3"))
 SEED = int(os.environ.get("CANDLECAST_KILLS_SEED", "0"))
 COLUMNS = ("kills", "ended first", "completed", "seconds")
 
