@@ -19,7 +19,7 @@ from candlecast.sources import synthetic
 from candlecast.stats import combined_p_value
 from candlecast.stats.combined import shared_p_value
 
-BUCKETS, COUNT = 700, 60
+BUCKETS, COUNT = 700, 60  # of the fixtures
 
 
 def profile(skills: np.ndarray, alphas: np.ndarray | None = None) -> Profile:
@@ -37,16 +37,6 @@ def score(series: np.ndarray) -> float:
 def own_score(own: np.ndarray, earlier: list[np.ndarray]) -> float:
     """What is left of the t-statistic of a forecast's skill."""
     return made_of(profile(own), [profile(each) for each in earlier])["skills"].own * score(own)
-
-
-@pytest.fixture
-def signals():
-    return np.random.default_rng(0).normal(size=(COUNT, BUCKETS))
-
-
-@pytest.fixture
-def best_sum(signals):
-    return (np.sign(signals.sum(axis=1, keepdims=True)) * signals).sum(axis=0)
 
 
 def test_of_a_sum_of_signals_with_the_signs_that_did_better_little_is_its_own(signals, best_sum):

@@ -11,24 +11,13 @@ from candlecast.evaluation.combinations import made_of
 from candlecast.evaluation.redating import redated
 from candlecast.ledger.profile import profile_of
 
-BARS, COUNT = 600, 40
 DAY = 86_400_000_000
-DAYS = np.datetime64("2015-01-01", "us") + np.arange(BARS) * np.timedelta64(DAY, "us")
+DAYS = np.datetime64("2015-01-01", "us") + np.arange(700) * np.timedelta64(DAY, "us")
 
 
 def dated(series, days=DAYS, *, hours=0):
     times = days + np.timedelta64(hours, "h")
     return profile_of(times, series, step=DAY, skills=(times, series))
-
-
-@pytest.fixture
-def signals():
-    return np.random.default_rng(0).normal(size=(COUNT, BARS))
-
-
-@pytest.fixture
-def best_sum(signals):
-    return (np.sign(signals.sum(axis=1, keepdims=True)) * signals).sum(axis=0)
 
 
 @pytest.mark.parametrize("hours", [5, -24, 1_462 * 24, -365 * 24])
@@ -55,7 +44,7 @@ def test_each_record_is_moved_by_its_own_error(signals, best_sum):
 def test_what_agrees_at_no_other_date_stays(signals, best_sum):
     """Strangers, trials at their dates, bars of another length and records too short to compare."""
     own = dated(best_sum)
-    strangers = [dated(each, hours=240) for each in np.random.default_rng(1).normal(size=(COUNT, BARS))]
+    strangers = [dated(each, hours=240) for each in np.random.default_rng(1).normal(size=signals.shape)]
     coarse = [replace(dated(each, hours=240), width=2 * DAY) for each in signals]
     short = [dated(each[:60], DAYS[:60], hours=240) for each in signals]
     for earlier in (strangers, [dated(each) for each in signals], coarse, short):

@@ -144,14 +144,14 @@ def test_one_asset_of_an_earlier_panel_is_the_best_of_as_many(assets, study):
     ledger, alone = Ledger.in_memory(), cc.Study(model=cc.LinearRegression(), features=FEATURES, baselines=(), seeds=1)
     study.run(assets, ledger=ledger)
     found = alone.run(replace(assets[3], symbol="N3"), ledger=ledger)
-    assert found.counted.beside == 23 and found.counted.trades_before == 1
+    assert found.counted.panel_others == 23 and found.counted.trades_before == 1
     assert 24 < found.counted.trades < 26 and 24 < found.counted.forecasts < 26
     assert "one of 24 assets of an earlier panel, each of which counts" in found.verdict.text
     stranger = synthetic_panel(2, 600, seed=8).assets[0]
-    assert alone.run(replace(stranger, symbol="Z"), ledger=ledger).counted.beside == 0
+    assert alone.run(replace(stranger, symbol="Z"), ledger=ledger).counted.panel_others == 0
     first = Ledger.in_memory()
     alone.run(assets[3], ledger=first)
-    assert first.entries() and alone.run(assets[3], ledger=first).counted.beside == 0
+    assert first.entries() and alone.run(assets[3], ledger=first).counted.panel_others == 0
 
 
 def test_prices_in_several_currencies_are_no_edge(assets, study):

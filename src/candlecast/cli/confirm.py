@@ -58,9 +58,9 @@ def confirm(
 ) -> None:
     """Repeat the study of a RUN on the candles of a second source alone: a FILE of the same asset and interval.
 
-    For a run across assets, a folder or several files. Model, features, folds, rule, costs and seeds are those of the run. The
-    first second source of a run is judged among the trials of the run, each further one as one more trial; the verdict of the run
-    stays as it is. A run without an edge is not repeated. The exit code is 0 whatever the answer.
+    For a run across assets, a folder or several files. Model, features, folds, rule, costs and seeds are those of the run. It is
+    judged among the trials of the run if it is the first repetition of its assets since then, else as one more trial; the verdict
+    of the run stays as it is. A run without an edge is not repeated. The exit code is 0 whatever the answer.
     """
 
     def read(file: str) -> Candles:

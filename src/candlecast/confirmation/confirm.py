@@ -29,8 +29,8 @@ def confirm(
 
     Candles of one source cannot show that one could have traded at their prices, nor that they knew no more than their times
     say; a second source, which recorded its candles itself, is evidence. The study is trained again on those alone, without
-    baselines. The first second source of a run is judged among the trials of the run, each further one as one more trial; the
-    verdict on the run stays as it is. Without an edge nothing is repeated.
+    baselines, and judged among the trials of the run if it is the first repetition of its assets since then, else as one more
+    trial; the verdict on the run stays as it is. Without an edge nothing is repeated.
 
     Args:
         run: a result, or the folder of a run.

@@ -116,7 +116,7 @@ class Confirmation:
     First the orders of the run are filled at the prices of the second source: a gain that is only in the prices of the run, as
     that of noise of its own is, is lost there. Then the study is repeated: features, training, positions and fills come from the
     second source alone. What is wrong with the candles of the run, prices or volumes or dates, is not in it, unless both sources
-    have it. The first repetition is judged among the trials of the run, each further one as one more trial.
+    have it. The first repetition of its assets is judged among the trials of the run, any other as one more trial.
 
     symbol, interval, model: of the run. own_source, other_source: symbol and source of both.
     first, last: closes of the first and the last tested bar in common; bars: their number; missing_share: of the tested bars of

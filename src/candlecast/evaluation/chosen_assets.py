@@ -23,8 +23,7 @@ SHARED = 0.05  # of the assets of a panel, from which on it may have been chosen
 
 
 class Chosen(NamedTuple):
-    """tried: how many assets of earlier trials those of a panel may have been chosen among; left_out: of these, how many are not
-    in the panel."""
+    """How many assets of earlier trials those of a panel may have been chosen among, and how many of these are not in it."""
 
     tried: int = 0
     left_out: int = 0
@@ -32,38 +31,32 @@ class Chosen(NamedTuple):
 
 def chosen_assets(own: Entry, before: Sequence[Entry]) -> Chosen:
     """What was tried before a panel, and left out of it; nothing where half of its assets, or more, were not tried."""
-    begin, end = own.profile.span
-    spans = [entry.profile.span for entry in before]
-    panels = [entry for entry in before if len(entry.assets) > 1]
-    together = [entry for entry, (first, last) in zip(before, spans, strict=True) if first < end and begin < last]
+    together = _of_its_time(own, before)
     known = known_assets(own, together)
     tried: set[str] = set()
-    for entry in together:
+    for entry in filter(_is_panel, together):
         assets = set(map(asset_of, entry.assets))
-        if len(assets) > 1 and len({known[each] for each in assets if each in known}) > SHARED * len(own.assets):
+        if len({known[each] for each in assets if each in known}) > SHARED * len(own.assets):
             tried |= assets
-    alone = {asset_of(each.symbol) for each in together if len(each.assets) <= 1}
+    alone = {asset_of(each.symbol) for each in together if not _is_panel(each)}
     if 2 * len({known[each] for each in alone if each in known}) >= len(own.assets):
         tried |= alone
-    found = {known[each] for each in tried if each in known}
+    panels = filter(_is_panel, before)
     elsewhere = max((len(each.assets) for each in panels if is_redated(own.profile, each.profile)), default=0)
     if elsewhere > max(len(tried), len(own.assets)):
         return Chosen(elsewhere, elsewhere - len(own.assets))
-    if 2 * len(found) < len(own.assets):
+    found = [known[each] for each in tried if each in known]
+    if 2 * len(set(found)) < len(own.assets):
         return Chosen()
-    return Chosen(len(tried), len(tried) - sum(each in known for each in tried))
+    return Chosen(len(tried), len(tried) - len(found))
 
 
-def assets_beside(own: Entry, before: Sequence[Entry]) -> int:
+def other_assets(own: Entry, before: Sequence[Entry]) -> int:
     """How many other assets the largest earlier panel has in which the asset of a study is, at the same time."""
-    begin, end = own.profile.span
-    panels = [
-        each for each in before if len(each.assets) > 1 and each.profile.span[0] < end and begin < each.profile.span[1]
-    ]
+    panels = [*filter(_is_panel, _of_its_time(own, before))]
     known = known_assets(own, panels)
-    return max(
-        (len(each.assets) - 1 for each in panels if any(asset_of(one) in known for one in each.assets)), default=0
-    )
+    sizes = [len(panel.assets) for panel in panels if not known.keys().isdisjoint(map(asset_of, panel.assets))]
+    return max(sizes, default=1) - 1
 
 
 def known_assets(own: Entry, others: Sequence[Entry]) -> dict[str, str]:
@@ -84,3 +77,12 @@ def known_assets(own: Entry, others: Sequence[Entry]) -> dict[str, str]:
     for row, column in np.argwhere(alike):
         known[columns[column][0]] = named[row]
     return known
+
+
+def _is_panel(entry: Entry) -> bool:
+    return len(entry.assets) > 1
+
+
+def _of_its_time(own: Entry, before: Sequence[Entry]) -> list[Entry]:
+    begin, end = own.profile.span
+    return [each for each in before if each.profile.span[0] < end and begin < each.profile.span[1]]

@@ -70,7 +70,7 @@ class Conditions:
         whole record. market_returns: of a panel, those of the mean positions with the account's beta to the universe beside them.
     persistence: whether the positions are slow and go against the price, so that the timing test needs a correction.
     followed_share: the share of the gain that positions keep where they are a function of the forecast alone
-        (`evaluation.following`); NaN where the rule is candlecast's, or nothing is gained.
+        (`evaluation.following`); NaN where rule and target are candlecast's, or nothing is gained.
     notices: odd properties of the candles, in sentences; jumps: the notices of jumps that look like splits and were not
         declared to be real; changes: the changes made to the candles before anything was computed.
     """

@@ -1,9 +1,9 @@
 """How much of a gain follows from the forecast, where code of the user's stands between them: the rest is that code's own.
 
-A forecast can be good, and a rule can earn, without one having to do with the other. Nor has the return that a target of the
-user's makes of a forecast. So the positions are split into a
-function of the forecast that only rises, or, for a forecast of volatility, only rises or only falls (isotonic regression), and a
-remainder. What an account earns by the first alone, beyond the static account of the timing test, follows from the forecast.
+A forecast can be good, and a rule can earn, without one having to do with the other; the return that a target of the user's
+makes of a forecast need not have to do with it either. So the positions are split into a function of the forecast that only
+rises, or, for a forecast of volatility or of such a target, only rises or only falls (isotonic regression), and a remainder. What
+an account earns by the first alone, beyond the static account of the timing test, follows from the forecast.
 """
 
 from __future__ import annotations

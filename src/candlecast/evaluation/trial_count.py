@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from candlecast.evaluation.chosen_assets import Chosen, assets_beside, chosen_assets
+from candlecast.evaluation.chosen_assets import Chosen, chosen_assets, other_assets
 from candlecast.evaluation.combinations import made_of
 from candlecast.ledger import Entry, Ledger, Trial
 from candlecast.ledger.profile import ROUNDING, Profile, groups, side_by_side
@@ -35,7 +35,7 @@ class TrialCount:
     NaN where there are too few to compare. compared: the number of these trials; 0 where not known or undefined.
     content: identifies the result that was counted.
     tried: of a panel, the number of assets in earlier trials among which its own may have been chosen; left_out: how many of
-    these are not in the panel (`evaluation.chosen_assets`). beside: of a study of one asset, the number of other ones in an
+    these are not in the panel (`evaluation.chosen_assets`). panel_others: of a study of one asset, the number of other ones in an
     earlier panel, each of which counts as one test of the batch.
     forecast_own, trade_own: the share of the t-statistics, of the forecast and of the account, that is the trial's own, where
     the rest is the choice of a combination of earlier trials, in forecast_directions and trade_directions
@@ -61,7 +61,7 @@ class TrialCount:
     forecast_directions: float = 1.0
     trade_directions: float = 1.0
     unfinished: int = 0
-    beside: int = 0
+    panel_others: int = 0
 
     @property
     def is_selection(self) -> bool:
@@ -227,12 +227,12 @@ class _Seen:
         forecasts, trades = self.counted
         made = made_of(own.profile, [entry.profile for entry in self.before])
         chosen = chosen_assets(own, self.before) if own.assets else Chosen()
-        beside = 0 if own.assets else assets_beside(own, self.before)
+        others = 0 if own.assets else other_assets(own, self.before)
         return TrialCount(
             trials=self.trials,
             family=self.families[own.family],
-            forecasts=forecasts[1] + beside,
-            trades=trades[1] + beside,
+            forecasts=forecasts[1] + others,
+            trades=trades[1] + others,
             forecasts_before=forecasts[0],
             trades_before=trades[0],
             overfitting=self.overfitting[_series(own)],
@@ -243,7 +243,7 @@ class _Seen:
             forecast_directions=made["skills"].directions,
             trade_directions=made["alphas"].directions,
             unfinished=self.unfinished,
-            beside=beside,
+            panel_others=others,
             tried=chosen.tried,
             left_out=chosen.left_out,
         )

@@ -54,19 +54,19 @@ def trial_of(
     *,
     model: str,
     skills: tuple[np.ndarray, np.ndarray],
+    free: Callable[[], BacktestResult],
     searches: Sequence[Searched] = (),
-    free: Callable[[], BacktestResult] | None = None,
 ) -> Trial:
     """The trial of a study: its net returns, by data, choices and code.
 
+    skills: of the forecast, and the times at which its outcomes are known; see `ledger.profile_of`.
     free: gives the same account without trading costs, by which the trial is compared with others where costs are code of the
         user's: what such costs take in all trials would make them alike, and what they take in each would make them unlike.
-    skills: of the forecast, and the times at which its outcomes are known; see `ledger.profile_of`.
     searches: hyper-parameters that were chosen inside training parts.
     """
     from candlecast import __version__
 
-    compared = free() if free and identities(recipe.get("costs")) else result
+    compared = free() if identities(recipe.get("costs")) else result
     times = result.equity["time"].dt.replace_time_zone(None).to_numpy()[1:]
     return Trial(
         data=subject.data,

@@ -302,8 +302,8 @@ def trial_words(observations: int, trained: int, evidence: Evidence) -> str:
             f", {trial_count.family:,} of this market, interval and target; effective number of trials: "
             f"{trial_count.forecasts:.1f} as forecasts, {trial_count.trades:.1f} as strategies"
         )
-    if trial_count.beside:
-        words += f"; it is one of {trial_count.beside + 1:,} assets of an earlier panel, each of which counts"
+    if trial_count.panel_others:
+        words += f"; it is one of {trial_count.panel_others + 1:,} assets of an earlier panel, each of which counts"
     for name, own, directions in (
         ("forecast", trial_count.forecast_own, trial_count.forecast_directions),
         ("account", trial_count.trade_own, trial_count.trade_directions),

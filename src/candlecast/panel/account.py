@@ -94,7 +94,7 @@ class Traded:
         return break_even_of(self.prepared(weights), costs=self.costs, cash=self.cash)
 
     def static_returns(self, weights: np.ndarray, result: BacktestResult, *, is_expanding: bool = False) -> np.ndarray:
-        """Returns by bar of holding each asset's mean weight, with the financing of the account: (bars - 1,).
+        """Returns by bar of holding each asset's mean weight, with the financing of the account: (bars - 1,), up to ruin.
 
         The mean of all tested moments; `is_expanding`: of the tested moments before each.
         """
@@ -106,29 +106,29 @@ class Traded:
         financing = np.diff(result.equity["financing"].to_numpy())
         before = result.equity["equity"].to_numpy()[:-1]
         paid = np.divide(financing, before, out=np.zeros(len(before)), where=before > 0)
-        return self._returns_of(mean, result) - paid
+        held = self._returns_of(mean, result)
+        return held - paid[: len(held)]
 
     def market_returns(self, result: BacktestResult, static: np.ndarray) -> np.ndarray:
-        """The `static` returns, (bars - 1,), with the account's beta to the universe beside them: constant, whatever is held.
+        """The `static` returns, with the account's beta to the universe beside them: constant, whatever is held.
 
         Weights may add up to nothing and still move with the market, as those that are short of the assets which move most.
         """
-        listed = universe_weights(self.panel)[self.first : self.last + 1]
-        universe, bars = self._returns_of(listed, result), len(result.returns_until_ruin)
-        beside = (result.returns_until_ruin - static[:bars]) - np.mean(result.returns_until_ruin - static[:bars])
-        spread = universe[:bars] - universe[:bars].mean()
-        square = float(spread @ spread)
-        return static + (float(beside @ spread) / square if square > 0 else 0.0) * universe
+        universe = self._returns_of(universe_weights(self.panel)[self.first : self.last + 1], result)
+        beside, moves = result.returns_until_ruin - static, universe - universe.mean()
+        square = float(moves @ moves)
+        return static + (float(beside @ moves) / square if square > 0 else 0.0) * universe
 
     def _returns_of(self, held: np.ndarray, result: BacktestResult) -> np.ndarray:
-        """Returns by bar, (bars - 1,), of weights at each tested moment, (moments, asset), with no costs."""
+        """Returns by bar, (bars - 1,), up to ruin, of weights at each tested moment, (moments, asset), with no costs."""
         times = result.equity["time"].dt.replace_time_zone(None).to_numpy()
         rows = np.searchsorted(self.panel.times, times)
         inside = (rows < len(self.panel)) & (self.panel.times[np.minimum(rows, len(self.panel) - 1)] == times)
         closes = np.full((len(times), held.shape[1]), np.nan)
         closes[inside] = self.panel.closes[rows[inside]]
         simple = np.diff(carried(closes), axis=0) / carried(closes)[:-1]
-        return (np.nan_to_num(simple) * held[np.clip(rows[:-1] - self.first, 0, len(held) - 1)]).sum(axis=1)
+        returns = (np.nan_to_num(simple) * held[np.clip(rows[:-1] - self.first, 0, len(held) - 1)]).sum(axis=1)
+        return returns[: len(result.returns_until_ruin)]
 
 
 def break_even_of(prepared: Prepared, *, costs: Costs, cash: float) -> float:

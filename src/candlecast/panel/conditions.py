@@ -142,16 +142,14 @@ def panel_conditions(
         seed: of the bootstraps.
     """
     static_returns = traded.static_returns(weights, result)
-    market_returns = traded.market_returns(result, static_returns)[: len(result.returns_until_ruin)]
-    static_returns = static_returns[: len(result.returns_until_ruin)]
     given = replace(
         given,
         break_even_bps=traded.break_even_bps(weights),
         shorts=shorts_of(result),
         delayed_return=_annual(traded.run(np.concatenate([np.zeros((1, weights.shape[1])), weights[:-1]]))),
         static_returns=static_returns,
-        expanding_returns=traded.static_returns(weights, result, is_expanding=True)[: len(result.returns_until_ruin)],
-        market_returns=market_returns,
+        expanding_returns=traded.static_returns(weights, result, is_expanding=True),
+        market_returns=traded.market_returns(result, static_returns),
     )
     equity = result.equity["equity"].to_numpy()
     if result.ruined_at is not None or not result.fills["is_at_open"].any() or not equity[-1] > equity[0]:

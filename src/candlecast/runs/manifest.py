@@ -270,7 +270,7 @@ SEARCHED: dict[str, Check] = {
 }
 TRIAL_COUNT: dict[str, Check] = {
     "trials": is_whole,
-    **dict.fromkeys(("family", "compared", "tried", "left_out", "unfinished", "beside"), _is_count),
+    **dict.fromkeys(("family", "compared", "tried", "left_out", "unfinished", "panel_others"), _is_count),
     **dict.fromkeys(("forecasts", "trades", "forecasts_before", "trades_before", "effective"), _is_amount),
     **dict.fromkeys(("forecast_directions", "trade_directions"), _is_amount),
     **dict.fromkeys(("forecast_own", "trade_own"), lambda value: is_number(value) and 0.0 <= value <= 1.0),

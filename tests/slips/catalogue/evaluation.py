@@ -276,11 +276,11 @@ SLIPS = [
         "evaluation/chosen_assets.py",
         "tests/panel/test_choice_of_assets.py",
         [
-            ("choices-at-other-times", "if first < end and begin < last]", "]"),
+            ("choices-at-other-times", " if each.profile.span[0] < end and begin < each.profile.span[1]]", "]"),
             ("choices-of-the-quote", "            asset = asset_of(symbol)\n", "            asset = symbol\n"),
-            ("others-are-choices", "if 2 * len(found) < len(own.assets):", "if False:"),
+            ("others-are-choices", "if 2 * len(set(found)) < len(own.assets):", "if False:"),
             ("strangers-are-choices", "> SHARED * len(own.assets)", ">= 0"),
-            ("one-of-many-is-one", "if any(asset_of(one) in known for one in each.assets)", "if False"),
+            ("one-of-many-is-one", "return max(sizes, default=1) - 1", "return 0"),
             ("by-name-alone", "alike = are_alike(", "alike = 0 * are_alike("),
         ],
     ),
@@ -356,7 +356,7 @@ SLIPS = [
         "tests/study/test_begun.py",
         [
             ("nobody-sees", "if sees_results(recipe):", "if False:"),
-            ("costs-make-alike", 'if free and identities(recipe.get("costs")) else result', "if False else result"),
+            ("costs-make-alike", 'if identities(recipe.get("costs")) else result', "if False else result"),
         ],
     ),
     *slips(
@@ -395,7 +395,7 @@ SLIPS = [
         "panel",
         "panel/account.py",
         "tests/panel/test_conditions.py",
-        [("no-beta", "float(beside @ spread) / square if square > 0 else 0.0", "0.0")],
+        [("no-beta", "float(beside @ moves) / square if square > 0 else 0.0", "0.0")],
     ),
     *slips(
         "panel",

@@ -115,10 +115,9 @@ class Search:
                 for (study, _, trial), (_, job) in zip(asked, tried, strict=True):
                     study.tell(trial, errors[id(job)])
                 progress(Progress("search", first + count, self.trials, f"{len(inner)} training parts"))
-        best = [(study.best_trial, job) for study, job in zip(studies, inner, strict=True)]
         return [
-            Searched(job.symbol, job.fold.index, trial.number, trial.params, float(trial.value or 0.0))
-            for trial, job in best
+            Searched(job.symbol, job.fold.index, study.best_trial.number, study.best_params, study.best_value)
+            for study, job in zip(studies, inner, strict=True)
         ]
 
     def _made(self, trial: Any) -> Model:
