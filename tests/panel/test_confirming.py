@@ -35,6 +35,14 @@ def test_an_edge_across_assets_is_confirmed(whole, others):
     assert found.other.annual_return == pytest.approx(found.own.annual_return, rel=0.2)
 
 
+def test_the_first_repetition_has_the_level_of_the_run(study, world, others):
+    run = study.run(world.assets, ledger=Ledger.in_memory())
+    found = confirm(run, others)
+    again = study.run(others, ledger=run.ledger)  # the same trial, as it was counted: after the run and its momentum
+    assert again.counted.trials == 3
+    assert 0 < found.other.forecast_p < again.verdict.evidence.forecast_p_adjusted
+
+
 def test_dicts_and_folders_are_taken_as_a_study_takes_them(whole, others, tmp_path):
     for each in others:
         each.frame.write_csv(tmp_path / f"{each.symbol.lower()}.csv")

@@ -28,11 +28,6 @@ SLIPS = [
         [
             ("any-lag", "if not likeness[lag] > CLEAR * float(elsewhere.max()):", "if False:"),
             ("earlier-dates-alone", "(lag if lag < buckets else lag - size)", "lag"),
-            (
-                "all-together",
-                "shapes.setdefault((each.first, each.values.shape[1]), [])",
-                "shapes.setdefault((0, 0), [])",
-            ),
         ],
     ),
     *slips(
@@ -555,6 +550,12 @@ SLIPS = [
         "confirmation/of_study.py",
         "tests/confirmation/test_counting.py",
         [("repetitions-pay-again", "judged_as_repetition(repeated, result)", "repeated")],
+    ),
+    *slips(
+        "confirmation",
+        "confirmation/of_panel.py",
+        "tests/panel/test_confirming.py",
+        [("repetitions-of-panels-pay-again", "judged_as_repetition(repeated, result)", "repeated")],
     ),
     *slips(
         "confirmation",
